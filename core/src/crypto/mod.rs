@@ -1,0 +1,166 @@
+//! Cryptography behind a trait, chosen in the configuration.
+//!
+//! [`Portable`] is pure Rust and runs on any target. Providers differ in speed and in which keys they sign with, never in
+//! results: private keys are drawn from the [`Seed`](crate::seed::Seed) outside and imported, and signatures are
+//! deterministic, so a run replays with any provider.
+
+mod portable;
+
+pub use portable::Portable;
+
+use crate::identity::{Keypair, PublicKey};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Everything that the protocols need from cryptography.
+pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
+    /// The provider's name, for logs.
+    fn name(&self) -> &'static str;
+
+    /// Signs with an identity key, in the form that libp2p defines for the key's type.
+    ///
+    /// # Errors
+    /// The provider does not sign with keys of this type.
+    fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey>;
+
+    /// Whether `signature` over `message` was made by the holder of `key`.
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool;
+
+    /// Makes an ephemeral key out of a private scalar, big-endian, as wide as the curve's field.
+    ///
+    /// # Errors
+    /// The scalar is zero or not below the curve's order, or the provider does not have the curve.
+    fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar>;
+
+    /// A stream cipher at the start of its key stream. `key` has [`Cipher::key_bytes`].
+    fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher>;
+
+    /// A keyed hash. `key` may have any length.
+    fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac>;
+
+    /// The hash of the parts, one after the other.
+    fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag;
+}
+
+/// An elliptic curve for key agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Curve {
+    /// NIST P-256.
+    P256,
+}
+
+impl Curve {
+    /// The width of a coordinate, a scalar and a shared secret.
+    pub const fn field_bytes(self) -> usize {
+        match self {
+            Self::P256 => 32,
+        }
+    }
+}
+
+/// A private key for one key agreement.
+pub trait EphemeralKey: Send {
+    /// The public point, uncompressed: 0x04, X, Y.
+    fn public_point(&self) -> &[u8];
+
+    /// The X coordinate of the shared point, as wide as the curve's field.
+    ///
+    /// # Errors
+    /// `point` is not an uncompressed point on the curve.
+    fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint>;
+}
+
+/// A symmetric cipher, always in counter mode with a 128-bit big-endian counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cipher {
+    /// AES with a key of 16 bytes.
+    Aes128Ctr,
+    /// AES with a key of 32 bytes.
+    Aes256Ctr,
+}
+
+impl Cipher {
+    /// The length of its key.
+    pub const fn key_bytes(self) -> usize {
+        match self {
+            Self::Aes128Ctr => 16,
+            Self::Aes256Ctr => 32,
+        }
+    }
+}
+
+/// A running key stream.
+pub trait StreamCipher: Send {
+    /// Combines the next bytes of the key stream with `data`.
+    fn apply(&mut self, data: &mut [u8]);
+}
+
+/// A hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hash {
+    /// SHA2-256.
+    Sha256,
+    /// SHA2-512.
+    Sha512,
+}
+
+impl Hash {
+    /// The length of its output.
+    pub const fn output_bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// A keyed hash with its key set.
+pub trait Hmac: Send {
+    /// The code of the parts, one after the other.
+    fn sign(&self, parts: &[&[u8]]) -> Tag;
+
+    /// Whether `tag` is the whole code of the parts. Takes the same time whatever `tag` holds.
+    fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool;
+}
+
+/// The output of a hash function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    bytes: [u8; 64],
+    len: u8,
+}
+
+impl Tag {
+    /// Keeps a copy of `output`, whose bytes past the 64th are cut off.
+    pub fn new(output: &[u8]) -> Self {
+        let len = output.len().min(64);
+        let mut bytes = [0; 64];
+        bytes[..len].copy_from_slice(&output[..len]);
+        Self { bytes, len: len as u8 }
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// The provider does not sign with keys of this type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the {provider} crypto provider does not sign with {key_type} keys")]
+pub struct UnsupportedKey {
+    /// Which provider.
+    pub provider: &'static str,
+    /// Which type of key.
+    pub key_type: &'static str,
+}
+
+/// A private scalar is out of range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the private scalar is out of the curve's range")]
+pub struct InvalidScalar;
+
+/// A public point is malformed or not on the curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the public point is not on the curve")]
+pub struct InvalidPoint;

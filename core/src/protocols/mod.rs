@@ -1,0 +1,281 @@
+//! Protocols: each is one [`Machine`] that is mounted on the swarm.
+//!
+//! A protocol never sees a socket, a muxer or a handshake. The swarm tells it, as [`FromSwarm`], which peers are connected, which
+//! streams were opened, which whole messages arrived, and what the user commands; it answers, as [`ToSwarm`], with streams to
+//! open, messages to send and events for the user. ping and identify are built so, and a user's own are mounted in the same
+//! way.
+//!
+//! [`Protocol`] is one machine. [`Protocols`] is what the swarm takes: a protocol, nothing (`()`), or a tuple of protocols,
+//! whose commands and events are told apart by type ([`OneOf2`] and so on).
+
+mod mounted;
+
+pub use mounted::{Fact, OneOf2, OneOf3, OneOf4, Protocols};
+
+use crate::connection::{ConnectionId, Framing};
+use crate::identity::{PeerId, PublicKey};
+use crate::machine::Machine;
+use crate::muxer::{ResetCause, StreamId};
+use crate::negotiation::ProtocolId;
+use crate::security::Role;
+use crate::time::Instant;
+use bytes::Bytes;
+use multiaddr::Multiaddr;
+use smallvec::SmallVec;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// A protocol as the swarm mounts it.
+pub trait Protocol:
+    Machine<Input = FromSwarm<<Self as Protocol>::Command>, Output = ToSwarm<<Self as Protocol>::Event>>
+{
+    /// What the user can ask of it.
+    type Command: Debug + Clone + PartialEq;
+    /// What it tells the user.
+    type Event: Debug + Clone + PartialEq;
+
+    /// The protocols that remotes may open towards us. Asked once, when the protocol is mounted.
+    fn inbound(&self) -> Vec<InboundProtocol>;
+}
+
+/// A protocol that remotes may open, and how its streams are treated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InboundProtocol {
+    /// Its name.
+    pub id: ProtocolId,
+    /// How its streams are treated.
+    pub options: StreamOptions,
+}
+
+/// How a stream is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// How bytes become messages. [`Framing::Raw`] hands the stream to the application.
+    pub framing: Framing,
+    /// How many messages may be delivered before [`ToSwarm::Grant`] allows more.
+    pub credit: u32,
+    /// Whether an open stream of this kind keeps an otherwise idle connection open.
+    pub keep_alive: bool,
+}
+
+/// One stream of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamKey {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The stream on it.
+    pub stream: StreamId,
+}
+
+/// A request to open a stream. Chosen by the protocol that asks, from a counter of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Where to open a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// On this connection.
+    Connection(ConnectionId),
+    /// On the best connection to this peer.
+    Peer(PeerId),
+}
+
+/// What the swarm tells a protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromSwarm<C> {
+    /// The user wants something.
+    Command(C),
+    /// What this node is changed. Sent once before everything else.
+    Local(Arc<LocalInfo>),
+    /// A connection is open: secured and muxed.
+    Connected {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who is at the other end.
+        peer: PeerId,
+        /// Which end we are.
+        role: Role,
+        /// Where the other end is: the address that was dialled, or that the connection came from.
+        remote_address: Multiaddr,
+    },
+    /// A connection that was open is gone. Every stream on it has been reported closed before.
+    Disconnected {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who was at the other end.
+        peer: PeerId,
+    },
+    /// A stream is open. The outcome of [`ToSwarm::OpenStream`], or opened by the remote.
+    StreamOpened {
+        /// The stream.
+        stream: StreamKey,
+        /// Who is at the other end.
+        peer: PeerId,
+        /// What was agreed on.
+        protocol: ProtocolId,
+        /// The request, or `None` if the remote opened the stream.
+        request: Option<RequestId>,
+    },
+    /// A stream could not be opened. The other outcome of [`ToSwarm::OpenStream`].
+    OpenFailed {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        error: StreamError,
+    },
+    /// A whole message arrived. Uses up one credit.
+    Message {
+        /// The stream.
+        stream: StreamKey,
+        /// The message without its length prefix.
+        message: Bytes,
+        /// When its last byte was given to the connection.
+        received_at: Instant,
+    },
+    /// The remote ended its direction; all its messages have been delivered.
+    RemoteClosed {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// [`ToSwarm::Send`] was refused: too much waits to be written. [`FromSwarm::Writable`] ends it.
+    Blocked {
+        /// The stream.
+        stream: StreamKey,
+        /// The message, given back.
+        message: Bytes,
+    },
+    /// Sending may go on after `Blocked`.
+    Writable {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// The stream is gone; the last word on it. Comes once for each `StreamOpened`, except after [`ToSwarm::IntoRaw`].
+    StreamClosed {
+        /// The stream.
+        stream: StreamKey,
+        /// Why.
+        cause: StreamCloseCause,
+    },
+}
+
+/// What a protocol wants from the swarm.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ToSwarm<E> {
+    /// Something for the user.
+    Event(E),
+    /// Open a stream. Answered by [`FromSwarm::StreamOpened`] or [`FromSwarm::OpenFailed`], exactly once.
+    OpenStream {
+        /// Comes back in the answer.
+        request: RequestId,
+        /// Where.
+        target: Target,
+        /// What to propose, best first.
+        protocols: SmallVec<[ProtocolId; 1]>,
+        /// How to treat the stream.
+        options: StreamOptions,
+    },
+    /// Send one message, which the framing makes a frame. Answered only if refused ([`FromSwarm::Blocked`]).
+    Send {
+        /// The stream.
+        stream: StreamKey,
+        /// The message without a length prefix.
+        message: Bytes,
+    },
+    /// Allow the delivery of `messages` more messages.
+    Grant {
+        /// The stream.
+        stream: StreamKey,
+        /// How many more.
+        messages: u32,
+    },
+    /// End our direction, after everything sent.
+    Close {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// End both directions at once.
+    Reset {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// Hand the stream to the application as raw bytes, from the next undelivered message on. The protocol hears nothing of it any
+    /// more.
+    IntoRaw {
+        /// The stream.
+        stream: StreamKey,
+    },
+    /// Close a connection.
+    Disconnect {
+        /// The connection.
+        connection: ConnectionId,
+    },
+}
+
+/// What this node is: what identify tells others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalInfo {
+    /// Our identity.
+    pub peer: PeerId,
+    /// Its key.
+    pub public_key: PublicKey,
+    /// Where we listen.
+    pub listen_addresses: Vec<Multiaddr>,
+    /// What remotes may open.
+    pub protocols: Vec<ProtocolId>,
+}
+
+/// Why a stream could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// There is no open connection to that peer, or with that id. Blame: the caller.
+    #[error("not connected to the peer")]
+    NotConnected,
+    /// The remote speaks none of the proposed protocols. Blame: the peer.
+    #[error("the peer does not speak {}", join(.0))]
+    Unsupported(SmallVec<[ProtocolId; 1]>),
+    /// The remote did not answer in time. Blame: timeout.
+    #[error("the peer did not agree on a protocol in time")]
+    Timeout,
+    /// Our limit of streams, or of waiting requests, is reached. Blame: a limit.
+    #[error("as many streams are open as are allowed")]
+    Limit,
+    /// The remote's negotiation made no sense. Blame: the peer.
+    #[error("the peer's negotiation failed: {0}")]
+    Negotiation(String),
+    /// The remote reset the stream, or closed it, before a protocol was agreed on. Blame: closed.
+    #[error("the peer closed the stream before a protocol was agreed on")]
+    Refused,
+    /// The connection died first. Blame: closed.
+    #[error("the connection was closed")]
+    ConnectionClosed,
+    /// The request's id was used before, or nothing was proposed. Blame: the caller.
+    #[error("the request is not valid: {0}")]
+    Invalid(&'static str),
+}
+
+fn join(protocols: &[ProtocolId]) -> String {
+    protocols.iter().map(ProtocolId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Why an open stream ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamCloseCause {
+    /// In order: both directions ended.
+    #[error("the stream ended")]
+    Ended,
+    /// We reset it.
+    #[error("this node reset the stream")]
+    ResetHere,
+    /// It was reset under us.
+    #[error("{0}")]
+    Reset(ResetCause),
+    /// The remote sent a message that the framing forbids; we reset the stream.
+    #[error("the peer sent a bad message: {0}")]
+    BadMessage(crate::wire::FrameError),
+    /// The remote ended its direction in the middle of a message; we reset the stream.
+    #[error("the peer ended the stream in the middle of a message")]
+    Truncated,
+    /// The connection died.
+    #[error("the connection was closed")]
+    ConnectionClosed,
+}
