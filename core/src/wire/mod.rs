@@ -1,17 +1,13 @@
-//! Pure codecs: varints, length-prefixed messages, protobuf.
+//! Pure codecs: bytes to values and back, without I/O and without state.
+//!
+//! - [`varint`]: unsigned varints, the numbers of libp2p;
+//! - [`frame`]: messages behind a varint length, with a limit;
+//! - [`protobuf`]: reading and writing protobuf messages in place.
+//!
+//! Every decoder takes bytes from strangers: it never panics, and it checks each length before it uses it.
 
-/// Why bytes are not a length-prefixed message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// The length is not a minimal unsigned varint. Blame: the peer.
-    #[error("the length prefix is not a minimal varint")]
-    BadLength,
-    /// The length is over the limit. Blame: the peer.
-    #[error("a message of {len} bytes is over the limit of {max}")]
-    TooLarge {
-        /// The announced length.
-        len: u64,
-        /// The limit.
-        max: usize,
-    },
-}
+pub mod frame;
+pub mod protobuf;
+pub mod varint;
+
+pub use frame::FrameError;
