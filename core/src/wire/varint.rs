@@ -3,7 +3,7 @@
 //! libp2p allows only the shortest form of a number, and at most [`MAX_BYTES`] bytes. Protobuf is laxer and has a decoder of its
 //! own in [`protobuf`](super::protobuf).
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 /// The longest unsigned varint.
 pub const MAX_BYTES: usize = 9;
@@ -28,7 +28,7 @@ pub enum BadVarint {
 #[inline]
 pub fn encode(value: u64, out: &mut BytesMut) {
     if value < 0x80 {
-        out.put_u8(value as u8);
+        out.extend_from_slice(&[value as u8]);
     } else {
         let (bytes, len) = to_array(value);
         out.extend_from_slice(&bytes[..len]);
