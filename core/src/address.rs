@@ -1,18 +1,21 @@
 //! Addresses: the `multiaddr` crate's type, let in from peers through a guard.
 //!
 //! A [`Multiaddr`] is a list of components, each of which says one step of how to reach a peer:
-//! `/ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...`. Bytes from a peer become one through [`from_bytes`], and text from a user through
-//! [`parse`]; both let in only what means the same in bytes and in text. A `/` inside a DNS name would not: as text it reads as further
-//! components, and a check of the one form would say nothing about the other.
+//! `/ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...`. Bytes from a peer become one through [`from_bytes`], and text
+//! from a user through [`parse`]; both let in only what means the same in bytes and in text. A `/` inside a DNS
+//! name would not: as text it reads as further components, and a check of the one form would say nothing about
+//! the other.
 
 pub use multiaddr::{Multiaddr, Protocol};
 
 use crate::identity::{InvalidPeerId, PeerId};
 use std::net::{IpAddr, SocketAddr};
 
-/// The longest address that is let in. The longest in use (a relayed one with several certificate hashes) have about 300 bytes.
+/// The longest address that is let in. The longest in use (a relayed one with several certificate hashes) have
+/// about 300 bytes.
 ///
-/// A longer one is refused with [`InvalidAddress::TooLong`], so that lists of addresses from peers take bounded memory.
+/// A longer one is refused with [`InvalidAddress::TooLong`], so that lists of addresses from peers take bounded
+/// memory.
 pub const MAX_ADDRESS_BYTES: usize = 1_024;
 
 /// The longest text that is looked at, since decoding some components takes quadratic time.
@@ -66,8 +69,8 @@ pub enum InvalidAddress {
 /// Lets an address in from a peer.
 ///
 /// # Errors
-/// It is empty, over [`MAX_ADDRESS_BYTES`], malformed, different when written as text and read again, names an impossible peer id, or
-/// has control characters.
+/// It is empty, over [`MAX_ADDRESS_BYTES`], malformed, different when written as text and read again, names an
+/// impossible peer id, or has control characters.
 pub fn from_bytes(bytes: &[u8]) -> Result<Multiaddr, InvalidAddress> {
     limit(bytes.len(), MAX_ADDRESS_BYTES)?;
     let address = Multiaddr::try_from(bytes.to_vec())
@@ -145,8 +148,8 @@ fn check(address: Multiaddr) -> Result<Multiaddr, InvalidAddress> {
 /// `None`, and the whole address, if it does not end with one. The id of a relay in front of `/p2p-circuit` stays.
 ///
 /// # Errors
-/// [`InvalidAddress::PeerId`]: the multihash at the end is not one that a peer id can be. Addresses from [`from_bytes`] and [`parse`]
-/// have none such.
+/// [`InvalidAddress::PeerId`]: the multihash at the end is not one that a peer id can be. Addresses from
+/// [`from_bytes`] and [`parse`] have none such.
 pub fn split_peer_id(address: &Multiaddr) -> Result<(Multiaddr, Option<PeerId>), InvalidAddress> {
     let mut address = address.clone();
     let Some(Protocol::P2p(id)) = address.iter().last() else { return Ok((address, None)) };

@@ -145,7 +145,7 @@ fn peer_ids_come_off_the_end_and_go_back_on() {
     assert_eq!(split_peer_id(&plain), Ok((plain.clone(), None)));
     assert_eq!(with_peer_id(plain.clone(), &peer), full);
     assert_eq!(with_peer_id(full.clone(), &peer), full);
-    assert_eq!(split_peer_id(&with_peer_id(full.clone(), &other)), Ok((plain, Some(other))));
+    assert_eq!(split_peer_id(&with_peer_id(full, &other)), Ok((plain, Some(other))));
 
     let circuit = address(&format!("/p2p/{PEER}/p2p-circuit"));
     assert_eq!(split_peer_id(&circuit), Ok((circuit.clone(), None)));
@@ -225,7 +225,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn what_is_let_in_is_the_same_as_text(bytes in prop_oneof![4 => almost_addresses(), 1 => vec(any::<u8>(), 0..40)]) {
+    fn what_is_let_in_is_the_same_as_text(
+        bytes in prop_oneof![4 => almost_addresses(), 1 => vec(any::<u8>(), 0..40)],
+    ) {
         if let Ok(address) = from_bytes(&bytes) {
             prop_assert_eq!(address.as_ref(), &bytes[..]);
             let text = address.to_string();
@@ -235,7 +237,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_parsed_is_let_in(text in "(/(ip4|ip6|tcp|dns|p2p|ws|x-parity-ws|unix|certhash|garlic64|onion3|[a-z]{0,3}|[0-9.:%/]{0,5})){0,5}") {
+    fn what_is_parsed_is_let_in(
+        text in "(/(ip4|ip6|tcp|dns|p2p|ws|x-parity-ws|unix|certhash|onion3|[a-z]{0,3}|[0-9.:%/]{0,5})){0,5}",
+    ) {
         if let Ok(address) = parse(&text) {
             prop_assert_eq!(from_bytes(address.as_ref()), Ok(address));
         }

@@ -1,4 +1,5 @@
-//! Base36 with lower-case letters: the multibase of `k...` peer ids. Time is quadratic, so callers limit the length.
+//! Base36 with lower-case letters: the multibase of `k...` peer ids. Time is quadratic, so callers limit the
+//! length.
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -21,8 +22,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Writes a number, given by its digits to the base `from`, highest first, to the base `to`, lowest first and without zeros at the
-/// high end. Both bases are at most 256.
+/// Writes a number, given by its digits to the base `from`, highest first, to the base `to`, lowest first and
+/// without zeros at the high end. Both bases are at most 256.
 fn convert(digits: impl Iterator<Item = u8>, from: u32, to: u32) -> Vec<u8> {
     let mut number: Vec<u8> = Vec::new();
     for digit in digits {

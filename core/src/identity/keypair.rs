@@ -92,7 +92,8 @@ impl fmt::Debug for Keypair {
     }
 }
 
-/// Names the usual kinds of text that are taken for key files. The protobuf of a key starts with a control character.
+/// Names the usual kinds of text that are taken for key files. The protobuf of a key starts with a control
+/// character.
 fn refuse_text(bytes: &[u8]) -> Result<(), InvalidKey> {
     let format = match bytes.trim_ascii_start() {
         [b'-', ..] => "PEM",

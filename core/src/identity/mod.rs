@@ -1,7 +1,8 @@
 //! Who a node is: key pairs, public keys and peer ids.
 //!
-//! A node is known by its [`PeerId`], a short hash of its [`PublicKey`]; it proves who it is by signing with the private half of
-//! its [`Keypair`]. All three have one binary form that every libp2p implementation shares, and a peer id has a text form:
+//! A node is known by its [`PeerId`], a short hash of its [`PublicKey`]; it proves who it is by signing with
+//! the private half of its [`Keypair`]. All three have one binary form that every libp2p implementation shares,
+//! and a peer id has a text form:
 //!
 //! ```
 //! use peerwork_core::identity::{Keypair, PeerId};
@@ -16,8 +17,8 @@
 //! # Ok::<(), peerwork_core::identity::InvalidKey>(())
 //! ```
 //!
-//! Keys are Ed25519, the one type that every implementation must support. Of the other types, ids can be handled, and keys are
-//! refused by name ([`InvalidKey::UnsupportedType`]).
+//! Keys are Ed25519, the one type that every implementation must support. Of the other types, ids can be
+//! handled, and keys are refused by name ([`InvalidKey::UnsupportedType`]).
 
 mod base36;
 mod codec;

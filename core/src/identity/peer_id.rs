@@ -24,8 +24,8 @@ const MAX_TEXT_BYTES: usize = 100;
 
 /// A peer id: the multihash of a public key. `Copy`.
 ///
-/// `Display` gives the usual text, base58 (`12D3KooW...`, `16Uiu2...`, `Qm...`). [`FromStr`] also takes a CID: in base32 (`b...`),
-/// base36 (`k...`), base58 (`z...`) or hexadecimal (`f...`).
+/// `Display` gives the usual text, base58 (`12D3KooW...`, `16Uiu2...`, `Qm...`). [`FromStr`] also takes a CID:
+/// in base32 (`b...`), base36 (`k...`), base58 (`z...`) or hexadecimal (`f...`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(Multihash<MAX_INLINE_KEY_BYTES>);
 

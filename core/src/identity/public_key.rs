@@ -2,12 +2,14 @@
 
 use super::codec::{decode_key, encode_key};
 use super::{InvalidKey, KeyType, PeerId};
+use data_encoding::HEXLOWER;
 use ed25519_dalek::VerifyingKey;
+use std::fmt;
 
 /// A public identity key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum PublicKey {
-    /// Ed25519: the compressed point.
+    /// Ed25519: the compressed point, which [`PublicKey::from_protobuf`] has checked to be one.
     Ed25519([u8; 32]),
 }
 
@@ -56,5 +58,12 @@ impl PublicKey {
             Ok(key) if !key.is_weak() => Ok(Self::Ed25519(point)),
             _ => Err(InvalidKey::BadPoint(KeyType::Ed25519)),
         }
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Ed25519(point) = self;
+        write!(f, "PublicKey({} {})", self.key_type(), HEXLOWER.encode(point))
     }
 }

@@ -31,8 +31,8 @@ pub const fn encoded_len(message_len: usize) -> usize {
     varint::encoded_len(message_len as u64) + message_len
 }
 
-/// Reads the length at the front of `input`: how many bytes the length itself takes, and how many the message behind it, which
-/// need not be there yet.
+/// Reads the length at the front of `input`: how many bytes the length itself takes, and how many the message
+/// behind it, which need not be there yet.
 ///
 /// `None` if the length is incomplete.
 ///
@@ -67,6 +67,7 @@ pub fn split(input: &mut BytesMut, max_bytes: usize) -> Result<Option<BytesMut>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     #[test]
@@ -103,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_come_back_and_no_prefix_does(messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..4)) {
+        fn messages_come_back_and_no_prefix_does(messages in vec(vec(any::<u8>(), 0..300), 0..4)) {
             let mut all = BytesMut::new();
             for message in &messages {
                 let mut one = BytesMut::new();

@@ -1,7 +1,7 @@
 //! Unsigned varints: seven bits a byte, lowest first, the top bit set on all bytes but the last.
 //!
-//! libp2p allows only the shortest form of a number, and at most [`MAX_BYTES`] bytes. Protobuf is laxer and has a decoder of its
-//! own in [`protobuf`](super::protobuf).
+//! libp2p allows only the shortest form of a number, and at most [`MAX_BYTES`] bytes. Protobuf is laxer and has
+//! a decoder of its own in [`protobuf`](super::protobuf).
 
 use bytes::BytesMut;
 
@@ -79,6 +79,7 @@ pub(super) fn to_array(mut value: u64) -> ([u8; 10], usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
     use unsigned_varint::decode::Error;
 
@@ -135,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn decodes_as_the_oracle_does(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80_u8.., Just(0)], 0..12)) {
+        fn decodes_as_the_oracle_does(bytes in vec(prop_oneof![any::<u8>(), 0x80_u8.., Just(0)], 0..12)) {
             // The oracle reads ten bytes; beyond nine it has no say.
             let expected = match unsigned_varint::decode::u64(&bytes[..bytes.len().min(MAX_BYTES)]) {
                 Ok((value, rest)) => Ok(Some((value, bytes.len().min(MAX_BYTES) - rest.len()))),

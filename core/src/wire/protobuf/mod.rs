@@ -1,8 +1,8 @@
 //! Protobuf messages, read and written in place.
 //!
-//! The schemas of libp2p are small and fixed, so a codec is a loop over [`Reader`] and a few calls of [`Writer`], and no code is
-//! generated. Reading borrows: nothing is allocated or copied, and nested messages are read by nobody but their codec, so hostile
-//! nesting costs nothing.
+//! The schemas of libp2p are small and fixed, so a codec is a loop over [`Reader`] and a few calls of
+//! [`Writer`], and no code is generated. Reading borrows: nothing is allocated or copied, and nested messages
+//! are read by nobody but their codec, so hostile nesting costs nothing.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -25,8 +25,9 @@
 //! # Ok::<(), ProtobufError>(())
 //! ```
 //!
-//! As protobuf has it, fields come in any order and number; of a field that is not repeated, the last one counts. Groups, which
-//! protobuf abandoned, are refused. Packed fields, which libp2p does not use, are not taken apart.
+//! As protobuf has it, fields come in any order and number; of a field that is not repeated, the last one
+//! counts. Groups, which protobuf abandoned, are refused. Packed fields, which libp2p does not use, are not
+//! taken apart.
 
 mod reader;
 mod writer;
