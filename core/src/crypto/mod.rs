@@ -10,7 +10,7 @@ pub use portable::Portable;
 
 use crate::identity::{Keypair, PublicKey};
 use std::fmt;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Everything that the protocols need from cryptography.
 pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
@@ -32,7 +32,10 @@ pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
     /// The scalar is zero or not below the curve's order, or the provider does not have the curve.
     fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar>;
 
-    /// A stream cipher at the start of its key stream. `key` has [`Cipher::key_bytes`].
+    /// A stream cipher at the start of its key stream.
+    ///
+    /// # Panics
+    /// `key` is not [`Cipher::key_bytes`] long. Keys are derived at that length, never received.
     fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher>;
 
     /// A keyed hash. `key` may have any length.
@@ -123,8 +126,8 @@ pub trait Hmac: Send {
     fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool;
 }
 
-/// The output of a hash function.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The output of a hash function. Secret when it is key material: its holder then erases it.
+#[derive(Clone, Copy, PartialEq, Eq, Zeroize)]
 pub struct Tag {
     bytes: [u8; 64],
     len: u8,

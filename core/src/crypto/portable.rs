@@ -1,5 +1,169 @@
 //! The portable provider: pure Rust.
 
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar, StreamCipher, Tag,
+    UnsupportedKey,
+};
+use crate::identity::{Keypair, PublicKey};
+use aes::cipher::{self, KeyIvInit};
+use aes::{Aes128Enc, Aes256Enc};
+use ctr::Ctr128BE;
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
+use hmac::{KeyInit, Mac};
+use p256::NistP256;
+use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, Sec1Point, ToSec1Point};
+use p256::elliptic_curve::{self, AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
+use sha2::{Digest, Sha256, Sha512};
+use zeroize::Zeroizing;
+
 /// The portable provider: the RustCrypto and dalek families, pure Rust on any target.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Portable;
+
+impl CryptoProvider for Portable {
+    fn name(&self) -> &'static str {
+        "portable"
+    }
+
+    fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
+        Ok(key.ed25519().sign(message).to_vec())
+    }
+
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        match key {
+            PublicKey::Ed25519(point) => verify_ed25519(point, message, signature),
+        }
+    }
+
+    fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
+        match curve {
+            Curve::P256 => Ok(Box::new(AgreementKey::<NistP256>::new(scalar)?)),
+        }
+    }
+
+    fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
+        match cipher {
+            Cipher::Aes128Ctr => Box::new(KeyStream::<Ctr128BE<Aes128Enc>>::new(key, iv)),
+            Cipher::Aes256Ctr => Box::new(KeyStream::<Ctr128BE<Aes256Enc>>::new(key, iv)),
+        }
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
+        match hash {
+            Hash::Sha256 => Box::new(Keyed::<hmac::Hmac<Sha256>>::new(key)),
+            Hash::Sha512 => Box::new(Keyed::<hmac::Hmac<Sha512>>::new(key)),
+        }
+    }
+
+    fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag {
+        match hash {
+            Hash::Sha256 => hash_parts::<Sha256>(parts),
+            Hash::Sha512 => hash_parts::<Sha512>(parts),
+        }
+    }
+}
+
+fn verify_ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    let (Ok(key), Ok(signature)) = (VerifyingKey::from_bytes(point), Signature::from_slice(signature)) else {
+        return false;
+    };
+    // Strict: whatever an honest go, js or rust peer signs passes; keys that anybody can sign for do not.
+    key.verify_strict(message, &signature).is_ok()
+}
+
+fn hash_parts<D: Digest>(parts: &[&[u8]]) -> Tag {
+    let mut hash = D::new();
+    for part in parts {
+        hash.update(part);
+    }
+    Tag::new(&hash.finalize())
+}
+
+/// A private scalar and the public point of it.
+struct AgreementKey<C: CurveArithmetic>
+where
+    FieldBytesSize<C>: ModulusSize,
+{
+    secret: SecretKey<C>,
+    point: Sec1Point<C>,
+}
+
+impl<C: CurveArithmetic> AgreementKey<C>
+where
+    FieldBytesSize<C>: ModulusSize,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+{
+    fn new(scalar: &[u8]) -> Result<Self, InvalidScalar> {
+        let scalar = scalar.try_into().map_err(|_| InvalidScalar)?;
+        let secret = SecretKey::from_bytes(scalar).map_err(|_| InvalidScalar)?;
+        let point = secret.public_key().to_sec1_point(false);
+        Ok(Self { secret, point })
+    }
+}
+
+impl<C: CurveArithmetic> EphemeralKey for AgreementKey<C>
+where
+    FieldBytesSize<C>: ModulusSize,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+{
+    fn public_point(&self) -> &[u8] {
+        self.point.as_bytes()
+    }
+
+    fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint> {
+        // Compressed points have another length.
+        if point.len() != self.point.len() {
+            return Err(InvalidPoint);
+        }
+        let point = elliptic_curve::PublicKey::from_sec1_bytes(point).map_err(|_| InvalidPoint)?;
+        let shared = self.secret.diffie_hellman(&point);
+        Ok(Zeroizing::new(shared.raw_secret_bytes().to_vec()))
+    }
+}
+
+/// A block cipher in counter mode. The key stream is 2^128 blocks long: it does not end.
+struct KeyStream<C>(C);
+
+impl<C: KeyIvInit> KeyStream<C> {
+    fn new(key: &[u8], iv: &[u8]) -> Self {
+        Self(C::new_from_slices(key, iv).expect("the key has the length of the cipher's keys"))
+    }
+}
+
+impl<C: cipher::StreamCipher + Send> StreamCipher for KeyStream<C> {
+    fn apply(&mut self, data: &mut [u8]) {
+        self.0.apply_keystream(data);
+    }
+}
+
+/// A keyed hash that has taken its key in. Each code is made by a copy of it, so the key is not hashed again.
+struct Keyed<M>(M);
+
+impl<M: Mac + KeyInit> Keyed<M> {
+    fn new(key: &[u8]) -> Self {
+        Self(<M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+}
+
+impl<M: Mac + Clone> Keyed<M> {
+    fn code(&self, parts: &[&[u8]]) -> M {
+        let mut code = self.0.clone();
+        for part in parts {
+            code.update(part);
+        }
+        code
+    }
+}
+
+impl<M: Mac + Clone + Send> Hmac for Keyed<M> {
+    fn sign(&self, parts: &[&[u8]]) -> Tag {
+        Tag::new(&self.code(parts).finalize().into_bytes())
+    }
+
+    fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.code(parts).verify_slice(tag).is_ok()
+    }
+}
