@@ -5,16 +5,26 @@
 
 pub mod plaintext;
 pub mod secio;
+mod stepwise;
+#[cfg(test)]
+mod testing;
 
 use crate::crypto::CryptoProvider;
-use crate::identity::{Keypair, PeerId, PublicKey};
+use crate::identity::{InvalidKey, Keypair, PeerId, PublicKey};
 use crate::machine::{Blame, Layer};
 use crate::negotiation::ProtocolId;
 use crate::seed::Seed;
 use crate::time::Instant;
+use crate::wire::protobuf::ProtobufError;
 use bytes::BytesMut;
 use std::fmt;
 use std::sync::Arc;
+
+/// The largest message of a handshake that is accepted; a larger one ends it as soon as its length is read.
+///
+/// The largest key that libp2p allows is RSA with 8,192 bits. It takes about 1 KiB and so does its signature, so this is room
+/// to spare, and little to buffer for a peer that has proven nothing yet.
+pub const MAX_HANDSHAKE_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Which end of a connection we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,9 +59,11 @@ pub struct HandshakeSetup {
     pub seed: Seed,
 }
 
-/// A handshake in progress. Its one event is [`Secured`]; after it, bytes left in the input belong to the channel.
+/// A handshake in progress. Its one event is [`Secured`]; after it, bytes left in the input belong to the channel, and what
+/// [`Layer::poll_transmit`] still gives must be sent before anything that the channel seals.
 ///
-/// Time limits are the connection's, not the handshake's.
+/// Where the byte stream ends too early, [`Layer::handle_input`], with nothing or anything to take, answers
+/// [`SecurityError::Ended`] after [`Layer::handle_end`]. Time limits are the connection's, not the handshake's.
 pub trait Handshake: Layer<Event = Secured, Error = SecurityError> + Send {}
 
 impl<T: Layer<Event = Secured, Error = SecurityError> + Send> Handshake for T {}
@@ -170,6 +182,12 @@ pub enum SecurityError {
     /// A message that cannot be one. Blame: the peer.
     #[error("malformed handshake message: {0}")]
     Malformed(&'static str),
+    /// A message that is not protobuf. Blame: the peer.
+    #[error("malformed handshake message: {0}")]
+    Protobuf(#[from] ProtobufError),
+    /// The remote's identity key cannot be used. Blame: the peer.
+    #[error("in the peer's identity key: {0}")]
+    Key(#[from] InvalidKey),
     /// The remote's key, point or signature does not hold. Blame: the peer.
     #[error("the handshake does not prove the peer's identity: {0}")]
     NotAuthentic(&'static str),
@@ -198,13 +216,30 @@ impl SecurityError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::WrongPeer { .. } | Self::TooLarge { .. } | Self::Malformed(_) | Self::NotAuthentic(_) => {
-                Blame::Peer
-            }
-            Self::NoCommonAlgorithm { .. } => Blame::Peer,
+            Self::WrongPeer { .. }
+            | Self::TooLarge { .. }
+            | Self::Malformed(_)
+            | Self::Protobuf(_)
+            | Self::Key(_)
+            | Self::NotAuthentic(_)
+            | Self::NoCommonAlgorithm { .. } => Blame::Peer,
             Self::SelfDial | Self::Local(_) => Blame::Caller,
             Self::Ended(_) => Blame::Closed,
             Self::Channel(error) => error.blame(),
         }
+    }
+}
+
+/// Compares who the remote is with ourselves and with whom we expect.
+///
+/// # Errors
+/// [`SecurityError::SelfDial`], [`SecurityError::WrongPeer`].
+fn check_peer(actual: PeerId, own: &PublicKey, expected: Option<PeerId>) -> Result<(), SecurityError> {
+    if actual == own.to_peer_id() {
+        return Err(SecurityError::SelfDial);
+    }
+    match expected {
+        Some(expected) if expected != actual => Err(SecurityError::WrongPeer { expected, actual }),
+        _ => Ok(()),
     }
 }
