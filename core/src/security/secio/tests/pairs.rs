@@ -1,0 +1,46 @@
+//! Two sides of our own, their bytes cut at random.
+
+use super::*;
+use crate::security::testing::{NOW, Side, carry, meet, peer_id, run, setup};
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+
+/// Some of the algorithms, in any order.
+fn config() -> impl Strategy<Value = Secio> {
+    let ciphers = subsequence(vec![Cipher::Aes128Ctr, Cipher::Aes256Ctr], 1..=2).prop_shuffle();
+    let hashes = subsequence(vec![Hash::Sha256, Hash::Sha512], 1..=2).prop_shuffle();
+    (ciphers, hashes).prop_map(|(ciphers, hashes)| Secio { ciphers, hashes, ..Secio::default() })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn pairs_meet_however_the_bytes_are_cut(
+        configs in (config(), config()),
+        secrets in (1_u8..100, 100_u8..200),
+        cuts in proptest::collection::vec(1_usize..80, 1..20),
+        messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 0..6),
+    ) {
+        let common = configs.0.ciphers.iter().any(|cipher| configs.1.ciphers.contains(cipher))
+            && configs.0.hashes.iter().any(|hash| configs.1.hashes.contains(hash));
+        let mut cut = cuts.iter().copied().cycle();
+        let mut a = Side::new(configs.0.start(setup(secrets.0, Some(peer_id(secrets.1))), NOW));
+        let mut b = Side::new(configs.1.start(setup(secrets.1, None), NOW));
+        let met = meet(&mut a, &mut b, || cut.next().unwrap());
+        prop_assert_eq!(met.is_ok(), common);
+        if let Ok((mut a, mut b)) = met {
+            prop_assert_eq!((a.peer, b.peer), (peer_id(secrets.1), peer_id(secrets.0)));
+            carry(&mut *a.channel, &mut *b.channel, &messages, cuts[0]);
+            carry(&mut *b.channel, &mut *a.channel, &messages, cuts[0]);
+        }
+    }
+
+    /// A remote that sends anything ends in an error, never in a panic.
+    #[test]
+    fn garbage_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300), valid in 0_usize..3) {
+        let messages = [B.propose(), B.exchange()];
+        let input = [messages[..valid].concat(), bytes].concat();
+        prop_assert!(run(&mut *A.start(None), &input).is_err());
+    }
+}
