@@ -9,12 +9,15 @@
 //! whose commands and events are told apart by type ([`OneOf2`] and so on).
 
 mod mounted;
+pub mod ping;
+#[cfg(test)]
+mod testing;
 
 pub use mounted::{Fact, OneOf2, OneOf3, OneOf4, Protocols};
 
 use crate::connection::{ConnectionId, Framing};
 use crate::identity::{PeerId, PublicKey};
-use crate::machine::Machine;
+use crate::machine::{Blame, Machine};
 use crate::muxer::{ResetCause, StreamId};
 use crate::negotiation::ProtocolId;
 use crate::security::Role;
@@ -138,6 +141,10 @@ pub enum FromSwarm<C> {
         stream: StreamKey,
     },
     /// [`ToSwarm::Send`] was refused: too much waits to be written. [`FromSwarm::Writable`] ends it.
+    ///
+    /// A refusal stops the stream until the protocol has been told `Writable`: what it sent after the refused message
+    /// comes back too, in order, and a [`ToSwarm::Close`] after it counts for nothing. So sending it all again, in the
+    /// order in which it came back, keeps the order. After `Writable` at least one message is taken.
     Blocked {
         /// The stream.
         stream: StreamKey,
@@ -253,6 +260,19 @@ pub enum StreamError {
     Invalid(&'static str),
 }
 
+impl StreamError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::NotConnected | Self::Invalid(_) => Blame::Caller,
+            Self::Unsupported(_) | Self::Negotiation(_) => Blame::Peer,
+            Self::Timeout => Blame::Timeout,
+            Self::Limit => Blame::Limit,
+            Self::Refused | Self::ConnectionClosed => Blame::Closed,
+        }
+    }
+}
+
 fn join(protocols: &[ProtocolId]) -> String {
     protocols.iter().map(ProtocolId::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -278,4 +298,17 @@ pub enum StreamCloseCause {
     /// The connection died.
     #[error("the connection was closed")]
     ConnectionClosed,
+}
+
+impl StreamCloseCause {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Ended | Self::ResetHere | Self::ConnectionClosed | Self::Reset(ResetCause::Remote) => {
+                Blame::Closed
+            }
+            Self::Reset(ResetCause::BufferFull) => Blame::Limit,
+            Self::Reset(ResetCause::Violation) | Self::BadMessage(_) | Self::Truncated => Blame::Peer,
+        }
+    }
 }
