@@ -171,6 +171,15 @@ fn peer_id_component(peer: &PeerId) -> Protocol<'static> {
     Protocol::P2p(id.expect("multiaddr takes every multihash that a peer id can be"))
 }
 
+/// Whether the address starts on the loopback interface, and so leads nowhere from other machines.
+pub fn is_loopback(address: &Multiaddr) -> bool {
+    match address.iter().find(|component| !matches!(component, Protocol::Ip6zone(_))) {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.to_canonical().is_loopback(),
+        _ => false,
+    }
+}
+
 /// The socket address of exactly `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`, without a peer id.
 ///
 /// # Errors

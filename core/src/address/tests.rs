@@ -245,3 +245,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn loopback_is_where_an_address_starts() {
+    let table = [
+        ("/ip4/127.0.0.1/tcp/1", true),
+        ("/ip4/127.9.9.9/udp/1/quic-v1", true),
+        ("/ip6/::1/tcp/1", true),
+        ("/ip6/::ffff:127.0.0.1/tcp/1", true),
+        ("/ip6zone/lo/ip6/::1/tcp/1", true),
+        ("/ip4/128.0.0.1/tcp/1", false),
+        ("/ip6/::2/tcp/1", false),
+        ("/dns4/localhost/tcp/1", false),
+        ("/memory/1", false),
+    ];
+    for (text, expected) in table {
+        assert_eq!(is_loopback(&parse(text).unwrap()), expected, "{text}");
+    }
+}

@@ -8,8 +8,10 @@
 //! [`Protocol`] is one machine. [`Protocols`] is what the swarm takes: a protocol, nothing (`()`), or a tuple of protocols,
 //! whose commands and events are told apart by type ([`OneOf2`] and so on).
 
+pub mod identify;
 mod mounted;
 pub mod ping;
+mod table;
 #[cfg(test)]
 mod testing;
 

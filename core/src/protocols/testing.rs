@@ -127,7 +127,7 @@ pub(crate) enum Gust {
 /// Few ids, so that they meet. Inbound streams have even ids, outbound ones odd.
 pub(crate) fn storm(messages: impl Strategy<Value = Bytes> + 'static) -> impl Strategy<Value = Vec<Gust>> {
     let connection = 0..3_u64;
-    let stream = || (0..2_u64, 0..6_u64).prop_map(|(connection, stream)| key(connection, stream));
+    let stream = || (0..2_u64, 0..7_u64).prop_map(|(connection, stream)| key(connection, stream));
     let error = prop::sample::select(vec![
         StreamError::NotConnected,
         StreamError::Unsupported([ProtocolId::from_static("/x")].into_iter().collect()),
@@ -145,7 +145,7 @@ pub(crate) fn storm(messages: impl Strategy<Value = Bytes> + 'static) -> impl St
     ]);
     let gust = prop_oneof![
         3 => connection.clone().prop_map(|connection| Gust::Connect { connection }),
-        1 => connection.clone().prop_map(|connection| Gust::Disconnect { connection }),
+        1 => connection.prop_map(|connection| Gust::Disconnect { connection }),
         2 => (0..2_u64, 0..4_u64).prop_map(|(connection, n)| Gust::Inbound { connection, stream: 2 * n }),
         6 => (0..3_usize, 0..3_u64).prop_map(|(request, n)| Gust::Opened { request, stream: 2 * n + 1 }),
         2 => (0..3_usize, error).prop_map(|(request, error)| Gust::OpenFailed { request, error }),
@@ -294,7 +294,11 @@ impl<P: Protocol> Sky<P> {
 
     fn open<C>(&mut self, stream: StreamKey, request: Option<u64>) -> FromSwarm<C> {
         if self.connections.contains_key(&stream.connection) {
-            self.streams.entry(stream).or_default();
+            match request {
+                // The machine may take it for a new stream.
+                Some(_) => drop(self.streams.insert(stream, Default::default())),
+                None => drop(self.streams.entry(stream).or_default()),
+            }
         }
         opened(stream, self.weather.protocol.clone(), request)
     }

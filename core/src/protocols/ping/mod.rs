@@ -15,9 +15,8 @@ mod outbound;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    FromSwarm, InboundProtocol, Protocol, RequestId, StreamCloseCause, StreamError, StreamOptions, ToSwarm,
-};
+use super::table::{Connections, Requests};
+use super::{FromSwarm, InboundProtocol, Protocol, StreamCloseCause, StreamError, StreamOptions, ToSwarm};
 use crate::connection::{ConnectionId, Framing};
 use crate::identity::PeerId;
 use crate::machine::{Blame, Machine};
@@ -26,7 +25,7 @@ use crate::seed::Seed;
 use crate::time::{Deadline, Instant, Timers};
 use inbound::Inbound;
 use outbound::Outbound;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The protocol's name.
@@ -172,9 +171,7 @@ impl From<StreamError> for PingError {
 /// The machine. See the [module documentation](self).
 #[derive(Debug)]
 pub struct Ping {
-    connections: BTreeMap<ConnectionId, Connection>,
-    /// The same connections by peer.
-    by_peer: BTreeSet<(PeerId, ConnectionId)>,
+    connections: Connections<Connection>,
     /// For each connection the timeout of its first ping, or the time of its next automatic one.
     timers: Timers<ConnectionId>,
     shared: Shared,
@@ -193,9 +190,7 @@ struct Shared {
     config: PingConfig,
     seed: Seed,
     now: Instant,
-    /// The streams that were asked for: at most one for each connection.
-    requests: BTreeMap<RequestId, ConnectionId>,
-    next_request: u64,
+    requests: Requests,
     outputs: VecDeque<ToSwarm<PingEvent>>,
 }
 
@@ -204,20 +199,13 @@ impl Ping {
     pub fn new(mut config: PingConfig, seed: Seed, now: Instant) -> Self {
         config.interval = config.interval.map(|interval| interval.max(MIN_DURATION));
         config.timeout = config.timeout.max(MIN_DURATION);
-        let shared = Shared {
-            config,
-            seed,
-            now,
-            requests: BTreeMap::new(),
-            next_request: 0,
-            outputs: VecDeque::new(),
-        };
-        Self { connections: BTreeMap::new(), by_peer: BTreeSet::new(), timers: Timers::default(), shared }
+        let shared = Shared { config, seed, now, requests: Requests::default(), outputs: VecDeque::new() };
+        Self { connections: Connections::default(), timers: Timers::default(), shared }
     }
 
     /// Changes a connection, if it exists, and then does what follows from the change.
     fn change(&mut self, id: ConnectionId, change: impl FnOnce(&mut Connection, &mut Shared)) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             change(connection, &mut self.shared);
             connection.outbound.proceed(&mut self.shared);
             self.timers.set(id, connection.outbound.deadline(&self.shared));
@@ -225,9 +213,8 @@ impl Ping {
     }
 
     fn command(&mut self, id: PingId, peer: PeerId) {
-        let of_peer = (peer, ConnectionId(u64::MIN))..=(peer, ConnectionId(u64::MAX));
-        match self.by_peer.range(of_peer).next() {
-            Some(&(_, oldest)) => {
+        match self.connections.oldest(peer) {
+            Some(oldest) => {
                 self.change(oldest, |connection, shared| connection.outbound.ping(Some(id), shared));
             }
             None => self.shared.event(PingEvent::Failed {
@@ -240,18 +227,13 @@ impl Ping {
     }
 
     fn connected(&mut self, id: ConnectionId, peer: PeerId) {
-        if self.connections.contains_key(&id) {
-            return;
-        }
         let outbound = Outbound::new(id, peer, self.shared.now);
-        self.connections.insert(id, Connection { outbound, inbound: Inbound::default() });
-        self.by_peer.insert((peer, id));
+        self.connections.insert(id, peer, Connection { outbound, inbound: Inbound::default() });
         self.change(id, |_, _| {});
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.remove(&id) {
-            self.by_peer.remove(&(connection.outbound.peer(), id));
+        if let Some(connection) = self.connections.remove(id) {
             self.timers.set(id, None);
             connection.outbound.disconnected(&mut self.shared);
         }
@@ -279,11 +261,11 @@ impl Machine for Ping {
                 self.change(stream.connection, |to, shared| to.inbound.opened(stream, shared));
             }
             FromSwarm::StreamOpened { stream, request: Some(request), .. } => {
-                self.shared.requests.remove(&request);
+                self.shared.requests.remove(request);
                 self.change(stream.connection, |to, shared| to.outbound.opened(request, stream, shared));
             }
             FromSwarm::OpenFailed { request, error } => {
-                if let Some(id) = self.shared.requests.remove(&request) {
+                if let Some(id) = self.shared.requests.remove(request) {
                     self.change(id, |to, shared| to.outbound.open_failed(error.into(), shared));
                 }
             }

@@ -57,10 +57,6 @@ impl Outbound {
         Self { connection, peer, state: State::Closed, pings: VecDeque::new(), idle_since: now }
     }
 
-    pub(super) fn peer(&self) -> PeerId {
-        self.peer
-    }
-
     /// Whether `key` is the stream.
     pub(super) fn is(&self, key: StreamKey) -> bool {
         matches!(self.state, State::Open { stream, .. } if stream == key)
@@ -117,9 +113,7 @@ impl Outbound {
     }
 
     fn open_stream(&self, shared: &mut Shared) -> RequestId {
-        let request = RequestId(shared.next_request);
-        shared.next_request += 1;
-        shared.requests.insert(request, self.connection);
+        let request = shared.requests.add(self.connection);
         shared.outputs.push_back(ToSwarm::OpenStream {
             request,
             target: Target::Connection(self.connection),
@@ -196,7 +190,7 @@ impl Outbound {
 
     pub(super) fn disconnected(mut self, shared: &mut Shared) {
         if let State::Opening(request) = self.state {
-            shared.requests.remove(&request);
+            shared.requests.remove(request);
         }
         self.fail_all(&PingError::ConnectionClosed, shared);
     }

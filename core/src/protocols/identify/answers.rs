@@ -1,0 +1,94 @@
+//! Telling the peer of one connection what we are.
+
+use super::{FRAMING, IdentifyEvent, IdentifyInfo, MAX_SENT_BYTES, Shared, codec};
+use crate::address::{Multiaddr, is_loopback, split_peer_id};
+use crate::connection::ConnectionId;
+use crate::identity::PeerId;
+use crate::muxer::StreamId;
+use crate::protocols::{LocalInfo, StreamCloseCause, StreamKey, StreamOptions, ToSwarm};
+use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
+
+/// The opener sends nothing, so there is no credit. How long it takes to read is up to it, so the connection may go.
+pub(super) const STREAM_OPTIONS: StreamOptions =
+    StreamOptions { framing: FRAMING, credit: 0, keep_alive: false };
+
+/// The streams on which the peer asks us.
+#[derive(Debug)]
+pub(super) struct Answers {
+    connection: ConnectionId,
+    peer: PeerId,
+    /// Where we see the peer.
+    remote_address: Multiaddr,
+    /// At most `max_inbound_streams` of the configuration, each with the answer if it was refused. Ids count up, so the first
+    /// is the oldest.
+    streams: BTreeMap<StreamId, Option<Bytes>>,
+}
+
+impl Answers {
+    pub(super) fn new(connection: ConnectionId, peer: PeerId, remote_address: Multiaddr) -> Self {
+        Self { connection, peer, remote_address, streams: BTreeMap::new() }
+    }
+
+    pub(super) fn opened(&mut self, stream: StreamKey, shared: &mut Shared) {
+        if self.streams.contains_key(&stream.stream) {
+            return;
+        }
+        let Some(local) = shared.local.as_ref().filter(|_| shared.config.max_inbound_streams > 0) else {
+            return shared.outputs.push_back(ToSwarm::Reset { stream });
+        };
+        let mut answer = BytesMut::new();
+        codec::encode(&self.describe(local, shared), MAX_SENT_BYTES, &mut answer);
+        if self.streams.len() >= shared.config.max_inbound_streams
+            && let Some((oldest, _)) = self.streams.pop_first()
+        {
+            let oldest = StreamKey { connection: self.connection, stream: oldest };
+            shared.outputs.push_back(ToSwarm::Reset { stream: oldest });
+        }
+        self.streams.insert(stream.stream, None);
+        send(stream, answer.freeze(), shared);
+    }
+
+    /// What we tell this peer. Addresses on loopback are of use on the same machine only.
+    fn describe(&self, local: &LocalInfo, shared: &Shared) -> IdentifyInfo {
+        let same_machine = is_loopback(&self.remote_address);
+        let of_use = |address: &&Multiaddr| same_machine || !is_loopback(address);
+        IdentifyInfo {
+            public_key: Some(local.public_key.clone()),
+            listen_addresses: local.listen_addresses.iter().filter(of_use).cloned().collect(),
+            protocols: local.protocols.clone(),
+            observed_address: split_peer_id(&self.remote_address).ok().map(|(address, _)| address),
+            protocol_version: Some(shared.config.protocol_version.clone()),
+            agent_version: Some(shared.config.agent_version.clone()),
+            signed_peer_record: None,
+        }
+    }
+
+    pub(super) fn blocked(&mut self, stream: StreamKey, answer: Bytes) {
+        if let Some(refused) = self.streams.get_mut(&stream.stream) {
+            *refused = Some(answer);
+        }
+    }
+
+    pub(super) fn writable(&mut self, stream: StreamKey, shared: &mut Shared) {
+        if let Some(answer) = self.streams.get_mut(&stream.stream).and_then(Option::take) {
+            send(stream, answer, shared);
+        }
+    }
+
+    pub(super) fn closed(&mut self, stream: StreamKey, cause: &StreamCloseCause, shared: &mut Shared) {
+        if self.streams.remove(&stream.stream).is_some() && *cause == StreamCloseCause::Ended {
+            shared.event(IdentifyEvent::Sent { peer: self.peer, connection: self.connection });
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.streams.len()
+    }
+}
+
+fn send(stream: StreamKey, answer: Bytes, shared: &mut Shared) {
+    shared.outputs.push_back(ToSwarm::Send { stream, message: answer });
+    shared.outputs.push_back(ToSwarm::Close { stream });
+}

@@ -1,0 +1,80 @@
+//! What most protocols keep: something for each connection, and the streams that they asked for.
+
+use super::RequestId;
+use crate::connection::ConnectionId;
+use crate::identity::PeerId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The open connections, each with a `T`, and which of them lead to a peer.
+#[derive(Debug)]
+pub(super) struct Connections<T> {
+    by_id: BTreeMap<ConnectionId, (PeerId, T)>,
+    by_peer: BTreeSet<(PeerId, ConnectionId)>,
+}
+
+impl<T> Default for Connections<T> {
+    fn default() -> Self {
+        Self { by_id: BTreeMap::new(), by_peer: BTreeSet::new() }
+    }
+}
+
+impl<T> Connections<T> {
+    /// Adds a connection, unless it is there already.
+    pub(super) fn insert(&mut self, id: ConnectionId, peer: PeerId, new: T) {
+        self.by_id.entry(id).or_insert_with(|| {
+            self.by_peer.insert((peer, id));
+            (peer, new)
+        });
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<T> {
+        let (peer, old) = self.by_id.remove(&id)?;
+        self.by_peer.remove(&(peer, id));
+        Some(old)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
+        self.by_id.get_mut(&id).map(|(_, connection)| connection)
+    }
+
+    /// The oldest connection to `peer`: ids count up.
+    pub(super) fn oldest(&self, peer: PeerId) -> Option<ConnectionId> {
+        let of_peer = (peer, ConnectionId(u64::MIN))..=(peer, ConnectionId(u64::MAX));
+        self.by_peer.range(of_peer).next().map(|&(_, id)| id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        debug_assert_eq!(self.by_id.len(), self.by_peer.len());
+        self.by_id.values().map(|(_, connection)| connection)
+    }
+}
+
+/// The streams that were asked for and are neither open nor refused yet, and for which connection.
+///
+/// Bounded by its owner, who asks for one stream of a connection at a time.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    next: u64,
+    pending: BTreeMap<RequestId, ConnectionId>,
+}
+
+impl Requests {
+    /// A fresh id for a request on `connection`.
+    pub(super) fn add(&mut self, connection: ConnectionId) -> RequestId {
+        let request = RequestId(self.next);
+        self.next += 1;
+        self.pending.insert(request, connection);
+        request
+    }
+
+    /// Forgets a request that was answered, or whose connection is gone, and returns the connection.
+    pub(super) fn remove(&mut self, request: RequestId) -> Option<ConnectionId> {
+        self.pending.remove(&request)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+}
