@@ -5,7 +5,8 @@ use crate::connection::ConnectionId;
 use crate::identity::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The open connections, each with a `T`, and which of them lead to a peer.
+/// The open connections, each with a `T`, and which of them lead to a peer. Bounded by the swarm's limit of
+/// connections.
 #[derive(Debug)]
 pub(super) struct Connections<T> {
     by_id: BTreeMap<ConnectionId, (PeerId, T)>,

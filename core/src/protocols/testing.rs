@@ -178,7 +178,8 @@ struct Sky<P: Protocol> {
     weather: Weather<P>,
     now: Instant,
     connections: BTreeMap<ConnectionId, PeerId>,
-    /// The streams that the machine was told of and that are not gone: what it sent last, and whether it has closed.
+    /// The streams that the machine was told of and that are not gone: what it sent last, and whether it has
+    /// closed.
     streams: BTreeMap<StreamKey, (Bytes, bool)>,
     requests: Vec<(RequestId, Target)>,
     commands: u64,
@@ -186,9 +187,9 @@ struct Sky<P: Protocol> {
     log: String,
 }
 
-/// Runs the machine through a storm and checks after each gust that it answers only for streams that are open, each command at
-/// most once, keeps its bounds and its deadlines; and at the end that every command was answered and that all is forgotten.
-/// Returns all outputs as text.
+/// Runs the machine through a storm and checks after each gust that it answers only for streams that are
+/// open, each command at most once, keeps its bounds and its deadlines; and at the end that every command was
+/// answered and that all is forgotten. Returns all outputs as text.
 pub(crate) fn weather<P: Protocol>(machine: P, weather: Weather<P>, storm: &[Gust]) -> String {
     let mut sky = Sky {
         machine,

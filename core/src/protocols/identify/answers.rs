@@ -1,33 +1,30 @@
 //! Telling the peer of one connection what we are.
 
-use super::{FRAMING, IdentifyEvent, IdentifyInfo, MAX_SENT_BYTES, Shared, codec};
+use super::{FRAMING, IdentifyInfo, MAX_SENT_BYTES, Shared, codec};
 use crate::address::{Multiaddr, is_loopback, split_peer_id};
-use crate::connection::ConnectionId;
-use crate::identity::PeerId;
 use crate::muxer::StreamId;
 use crate::protocols::{LocalInfo, StreamCloseCause, StreamKey, StreamOptions, ToSwarm};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 
-/// The opener sends nothing, so there is no credit. How long it takes to read is up to it, so the connection may go.
+/// The opener sends nothing, so there is no credit. How long it takes to read is up to it, so the connection
+/// may go.
 pub(super) const STREAM_OPTIONS: StreamOptions =
     StreamOptions { framing: FRAMING, credit: 0, keep_alive: false };
 
 /// The streams on which the peer asks us.
 #[derive(Debug)]
 pub(super) struct Answers {
-    connection: ConnectionId,
-    peer: PeerId,
     /// Where we see the peer.
     remote_address: Multiaddr,
-    /// At most `max_inbound_streams` of the configuration, each with the answer if it was refused. Ids count up, so the first
-    /// is the oldest.
+    /// At most `max_inbound_streams` of the configuration, each with the answer if it was refused. Ids count
+    /// up, so the first is the oldest.
     streams: BTreeMap<StreamId, Option<Bytes>>,
 }
 
 impl Answers {
-    pub(super) fn new(connection: ConnectionId, peer: PeerId, remote_address: Multiaddr) -> Self {
-        Self { connection, peer, remote_address, streams: BTreeMap::new() }
+    pub(super) fn new(remote_address: Multiaddr) -> Self {
+        Self { remote_address, streams: BTreeMap::new() }
     }
 
     pub(super) fn opened(&mut self, stream: StreamKey, shared: &mut Shared) {
@@ -42,7 +39,7 @@ impl Answers {
         if self.streams.len() >= shared.config.max_inbound_streams
             && let Some((oldest, _)) = self.streams.pop_first()
         {
-            let oldest = StreamKey { connection: self.connection, stream: oldest };
+            let oldest = StreamKey { connection: stream.connection, stream: oldest };
             shared.outputs.push_back(ToSwarm::Reset { stream: oldest });
         }
         self.streams.insert(stream.stream, None);
@@ -76,10 +73,9 @@ impl Answers {
         }
     }
 
-    pub(super) fn closed(&mut self, stream: StreamKey, cause: &StreamCloseCause, shared: &mut Shared) {
-        if self.streams.remove(&stream.stream).is_some() && *cause == StreamCloseCause::Ended {
-            shared.event(IdentifyEvent::Sent { peer: self.peer, connection: self.connection });
-        }
+    /// Forgets a stream. Whether it was one of these and ended in order, with our answer.
+    pub(super) fn closed(&mut self, stream: StreamKey, cause: &StreamCloseCause) -> bool {
+        self.streams.remove(&stream.stream).is_some() && *cause == StreamCloseCause::Ended
     }
 
     #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::wire::protobuf::{ProtobufError, Reader, Writer};
 use crate::wire::varint;
 use bytes::{Bytes, BytesMut};
 
-/// The most listen addresses that are kept of a peer; further ones are dropped, so that they cannot fill our memory.
+/// The most listen addresses that are kept of a peer; further ones are dropped, so that they cannot fill our
+/// memory.
 pub const MAX_ADDRESSES: usize = 500;
 
 /// The most protocols that are kept of a peer; further ones are dropped, so that they cannot fill our memory.
@@ -27,7 +28,8 @@ pub struct IdentifyInfo {
     pub protocols: Vec<ProtocolId>,
     /// Where it sees the other end of the connection.
     pub observed_address: Option<Multiaddr>,
-    /// The network or family of protocols that it belongs to, such as `ipfs/0.1.0`. At most [`MAX_VERSION_CHARACTERS`].
+    /// The network or family of protocols that it belongs to, such as `ipfs/0.1.0`. At most
+    /// [`MAX_VERSION_CHARACTERS`].
     pub protocol_version: Option<String>,
     /// Its software, such as `peerwork/0.1.0`. At most [`MAX_VERSION_CHARACTERS`].
     pub agent_version: Option<String>,
@@ -58,8 +60,8 @@ mod field {
 
 /// Adds a message to what others have told before: lists grow, single values are replaced, missing ones stay.
 ///
-/// Addresses and protocols that are not valid are skipped one by one, an observed address that is not valid counts as
-/// missing. Versions are shown to people, so they become clean text: see [`clean_version`].
+/// Addresses and protocols that are not valid are skipped one by one, an observed address that is not valid
+/// counts as missing. Versions are shown to people, so they become clean text: see [`clean_version`].
 ///
 /// # Errors
 /// See [`InvalidMessage`]. `info` then holds what came before the error.
@@ -101,7 +103,8 @@ pub fn merge(message: &[u8], info: &mut IdentifyInfo) -> Result<(), InvalidMessa
     Ok(())
 }
 
-/// Text without control characters, which would garble logs and terminals, and with at most [`MAX_VERSION_CHARACTERS`].
+/// Text without control characters, which would garble logs and terminals, and with at most
+/// [`MAX_VERSION_CHARACTERS`].
 pub fn clean_version(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars().filter(|character| !character.is_control()).take(MAX_VERSION_CHARACTERS).collect()
@@ -116,8 +119,8 @@ fn push_up_to<T>(max: usize, list: &mut Vec<T>, parse: impl FnOnce() -> Option<T
 
 /// Appends one message of at most `max_bytes`.
 ///
-/// What does not fit is left out: of a list the single items. What matters most comes first, addresses come after
-/// protocols and the signed record last.
+/// What does not fit is left out: of a list the single items. What matters most comes first, addresses come
+/// after protocols and the signed record last.
 pub fn encode(info: &IdentifyInfo, max_bytes: usize, out: &mut BytesMut) {
     let mut room = max_bytes;
     let mut writer = Writer::new(out);

@@ -44,6 +44,10 @@ impl Exchange {
         Self { connection, peer, state: State::Idle, waiting: SmallVec::new(), expires_at: Instant::ORIGIN }
     }
 
+    pub(super) fn peer(&self) -> PeerId {
+        self.peer
+    }
+
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.waiting.len()

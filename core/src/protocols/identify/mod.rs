@@ -1,14 +1,15 @@
 //! Identify, `/ipfs/id/1.0.0`: what is at the other end of a connection?
 //!
-//! The acceptor of a stream tells its key, addresses, protocols and software, and at which address it sees the opener; then
-//! it ends the stream. The opener only listens.
+//! The acceptor of a stream tells its key, addresses, protocols and software, and at which address it sees
+//! the opener; then it ends the stream. The opener only listens.
 //!
-//! [`Identify`] asks once on every new connection, and again on [`IdentifyCommand::Identify`]. It answers whoever asks. What a
-//! peer tells is a claim: only its key is checked, against the id that the connection has proven. A peer that fails to
-//! identify itself, or is of another version, is reported and stays connected.
+//! [`Identify`] asks once on every new connection, and again on [`IdentifyCommand::Identify`]. It answers
+//! whoever asks. What a peer tells is a claim: only its key is checked, against the id that the connection
+//! has proven. A peer that fails to identify itself, or is of another version, is reported and stays
+//! connected.
 //!
-//! An answer may come in several messages, which are taken as one; [`codec::merge`] says how. Ours is a single one of at most
-//! [`MAX_SENT_BYTES`].
+//! An answer may come in several messages, which are taken as one; [`codec::merge`] says how. Ours is a
+//! single one of at most [`MAX_SENT_BYTES`].
 
 mod answers;
 pub mod codec;
@@ -35,15 +36,16 @@ use std::time::Duration;
 /// The protocol's name.
 pub const PROTOCOL: ProtocolId = ProtocolId::from_static("/ipfs/id/1.0.0");
 
-/// The longest message that is read; a longer one costs the peer the stream. Other implementations have the same limit.
+/// The longest message that is read; a longer one costs the peer the stream. Other implementations have the
+/// same limit.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
 
-/// The most messages that are read; one more costs the peer the stream. Other implementations have the same limit. With
-/// [`MAX_MESSAGE_BYTES`] it bounds what a peer can make us keep.
+/// The most messages that are read; one more costs the peer the stream. Other implementations have the same
+/// limit. With [`MAX_MESSAGE_BYTES`] it bounds what a peer can make us keep.
 pub const MAX_MESSAGES: usize = 10;
 
-/// The longest message that is sent, because some peers read no more. Addresses, and then protocols, that do not fit
-/// are left out.
+/// The longest message that is sent, because some peers read no more. Addresses, and then protocols, that do
+/// not fit are left out.
 pub const MAX_SENT_BYTES: usize = 4 * 1024;
 
 /// The most who may wait for one exchange. A further command fails with [`IdentifyError::TooMany`].
@@ -55,19 +57,21 @@ pub const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// How [`Identify`] behaves, and what it tells of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentifyConfig {
-    /// The network or family of protocols that this node belongs to. Cleaned as [`codec::clean_version`] does.
+    /// The network or family of protocols that this node belongs to. Cleaned as [`codec::clean_version`]
+    /// does.
     pub protocol_version: String,
     /// This node's software. Cleaned as [`codec::clean_version`] does.
     pub agent_version: String,
     /// How long after it was asked a peer must have told everything. Opening a stream is part of it.
     pub timeout: Duration,
-    /// How many streams of one connection may be open on which the remote asks us. A further one replaces the oldest, which is
-    /// reset. Zero: every one is reset.
+    /// How many streams of one connection may be open on which the remote asks us. A further one replaces the
+    /// oldest, which is reset. Zero: every one is reset.
     pub max_inbound_streams: usize,
 }
 
 impl Default for IdentifyConfig {
-    /// `ipfs/0.1.0`, as the public network has it, and `peerwork/` with its version; 5 seconds, two inbound streams.
+    /// `ipfs/0.1.0`, as the public network has it, and `peerwork/` with its version; 5 seconds, two inbound
+    /// streams.
     fn default() -> Self {
         Self {
             protocol_version: "ipfs/0.1.0".to_owned(),
@@ -78,15 +82,15 @@ impl Default for IdentifyConfig {
     }
 }
 
-/// One commanded exchange. Chosen by the user, from a counter of his own.
+/// One commanded exchange. Chosen by the user, from a counter of the user's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentifyId(pub u64);
 
 /// What the user can ask of [`Identify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentifyCommand {
-    /// Ask `peer` again, on the oldest connection to it. An exchange that is under way there counts. Answered by one
-    /// [`IdentifyEvent`] with this id.
+    /// Ask `peer` again, on the oldest connection to it. An exchange that is under way there counts. Answered
+    /// by one [`IdentifyEvent`] with this id.
     Identify {
         /// Comes back in the answer.
         id: IdentifyId,
@@ -260,7 +264,7 @@ impl Identify {
     fn connected(&mut self, id: ConnectionId, peer: PeerId, remote_address: Multiaddr) {
         if self.connections.get_mut(id).is_none() {
             let exchange = Exchange::new(id, peer);
-            let answers = Answers::new(id, peer, remote_address);
+            let answers = Answers::new(remote_address);
             self.connections.insert(id, peer, Connection { exchange, answers });
             self.change(id, |connection, shared| connection.exchange.ask(None, shared));
         }
@@ -318,7 +322,10 @@ impl Machine for Identify {
                 self.change(stream.connection, |to, shared| to.answers.writable(stream, shared));
             }
             FromSwarm::StreamClosed { stream, cause } => self.change(stream.connection, |to, shared| {
-                to.answers.closed(stream, &cause, shared);
+                if to.answers.closed(stream, &cause) {
+                    let (peer, connection) = (to.exchange.peer(), stream.connection);
+                    shared.event(IdentifyEvent::Sent { peer, connection });
+                }
                 to.exchange.closed(stream, cause, shared);
             }),
         }

@@ -4,7 +4,8 @@ use super::{MAX_ECHOES_PER_STREAM, Shared};
 use crate::muxer::StreamId;
 use crate::protocols::{StreamKey, ToSwarm};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
 
 /// The streams on which the peer pings us.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct Inbound {
 #[derive(Debug, Default)]
 struct Echoes {
     /// What a refusal holds up, oldest first: what was refused, and what has arrived since.
-    waiting: VecDeque<Bytes>,
+    waiting: SmallVec<[Bytes; 1]>,
     /// Whether the peer's last message used up the credit.
     spent: bool,
     /// Whether the peer will send nothing more.
@@ -42,7 +43,7 @@ impl Inbound {
         }
         let refused = !echoes.waiting.is_empty();
         echoes.spent = true;
-        echoes.waiting.push_back(message);
+        echoes.waiting.push(message);
         if refused {
             self.check(stream, shared);
         } else {
@@ -61,7 +62,7 @@ impl Inbound {
 
     pub(super) fn blocked(&mut self, stream: StreamKey, message: Bytes, shared: &mut Shared) {
         if let Some(echoes) = self.streams.get_mut(&stream.stream) {
-            echoes.waiting.push_back(message);
+            echoes.waiting.push(message);
             self.check(stream, shared);
         }
     }

@@ -1,14 +1,16 @@
 //! Ping, `/ipfs/ping/1.0.0`: does the peer still answer, and how fast?
 //!
-//! The opener of a stream sends 32 random bytes, the acceptor sends them back, and so on for as long as the opener likes.
+//! The opener of a stream sends 32 random bytes, the acceptor sends them back, and so on for as long as the
+//! opener likes.
 //!
-//! [`Ping`] measures every connection now and then by itself, and any peer on [`PingCommand::Ping`]. A connection has at most one
-//! ping stream of ours, which is kept for the next ping: some peers accept only one. Pings of one connection follow each
-//! other. A failed ping is reported and has no other consequence: whether to close the connection is for the user to say.
-//! Ping streams do not keep a connection open.
+//! [`Ping`] measures every connection now and then by itself, and any peer on [`PingCommand::Ping`]. A
+//! connection has at most one ping stream of ours, which is kept for the next ping: some peers accept only
+//! one. Pings of one connection follow each other. A failed ping is reported and has no other consequence:
+//! whether to close the connection is for the user to say. Ping streams do not keep a connection open.
 //!
-//! Peers end a ping stream when they like, after half a minute for instance. So a ping that loses a stream on which others
-//! succeeded before is sent once more, on a fresh stream; only what happens there, or its timeout, is reported.
+//! Peers end a ping stream when they like, after half a minute for instance. So a ping that loses a stream on
+//! which others succeeded before is sent once more, on a fresh stream; only what happens there, or its
+//! timeout, is reported.
 
 mod inbound;
 mod outbound;
@@ -35,7 +37,8 @@ pub const PROTOCOL: ProtocolId = ProtocolId::from_static("/ipfs/ping/1.0.0");
 /// [`PingError::TooMany`].
 pub const MAX_PINGS_PER_CONNECTION: usize = 16;
 
-/// The most echoes of one inbound stream that wait to be sent. Credit keeps it to two; a stream with more is reset.
+/// The most echoes of one inbound stream that wait to be sent. Credit keeps it to two; a stream with more is
+/// reset.
 pub const MAX_ECHOES_PER_STREAM: usize = 2;
 
 /// The shortest interval and timeout; a shorter one in the configuration counts as this.
@@ -50,12 +53,14 @@ const STREAM_OPTIONS: StreamOptions =
 /// How [`Ping`] behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PingConfig {
-    /// How long after the last ping of a connection, or after its start, the next automatic one is sent. `None`: never.
+    /// How long after the last ping of a connection, or after its start, the next automatic one is sent.
+    /// `None`: never.
     pub interval: Option<Duration>,
-    /// How long after the command, or after the interval, the echo must have arrived. Opening a stream is part of it.
+    /// How long after the command, or after the interval, the echo must have arrived. Opening a stream is
+    /// part of it.
     pub timeout: Duration,
-    /// How many ping streams one connection's remote may have open. A further one replaces the oldest, which is reset. Zero:
-    /// every one is reset.
+    /// How many ping streams one connection's remote may have open. A further one replaces the oldest, which
+    /// is reset. Zero: every one is reset.
     pub max_inbound_streams: usize,
 }
 
@@ -70,7 +75,7 @@ impl Default for PingConfig {
     }
 }
 
-/// One commanded ping. Chosen by the user, from a counter of his own.
+/// One commanded ping. Chosen by the user, from a counter of the user's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(pub u64);
 
@@ -122,8 +127,8 @@ pub enum PingError {
     /// [`MAX_PINGS_PER_CONNECTION`] wait already. Blame: a limit.
     #[error("{MAX_PINGS_PER_CONNECTION} pings wait already for this connection")]
     TooMany,
-    /// The peer does not speak ping. Automatic pings of this connection stop, until one on command succeeds. Blame: the
-    /// peer.
+    /// The peer does not speak ping. Automatic pings of this connection stop, until one on command succeeds.
+    /// Blame: the peer.
     #[error("the peer does not speak ping")]
     Unsupported,
     /// No stream could be opened. Blame: see the cause.

@@ -8,8 +8,7 @@ use crate::identity::PeerId;
 use crate::protocols::{RequestId, StreamCloseCause, StreamKey, Target, ToSwarm};
 use crate::time::{Deadline, Instant};
 use bytes::Bytes;
-use smallvec::smallvec;
-use std::collections::VecDeque;
+use smallvec::{SmallVec, smallvec};
 
 /// The pings of one connection and the one stream for them.
 #[derive(Debug)]
@@ -17,8 +16,9 @@ pub(super) struct Outbound {
     connection: ConnectionId,
     peer: PeerId,
     state: State,
-    /// Oldest first; the first one is under way, or waits for a stream. All have the same timeout, so it also expires first.
-    pings: VecDeque<Pending>,
+    /// Oldest first; the first one is under way, or waits for a stream. All have the same timeout, so it also
+    /// expires first.
+    pings: SmallVec<[Pending; 1]>,
     /// When the last ping ended.
     idle_since: Instant,
 }
@@ -54,7 +54,7 @@ enum Echo {
 
 impl Outbound {
     pub(super) fn new(connection: ConnectionId, peer: PeerId, now: Instant) -> Self {
-        Self { connection, peer, state: State::Closed, pings: VecDeque::new(), idle_since: now }
+        Self { connection, peer, state: State::Closed, pings: SmallVec::new(), idle_since: now }
     }
 
     /// Whether `key` is the stream.
@@ -69,7 +69,7 @@ impl Outbound {
 
     /// When [`Outbound::due`] has something to do.
     pub(super) fn deadline(&self, shared: &Shared) -> Option<Deadline> {
-        match (self.pings.front(), &self.state) {
+        match (self.pings.first(), &self.state) {
             (Some(first), _) => Some(Deadline::new(first.expires_at, "ping timeout")),
             (None, State::Unsupported) => None,
             (None, _) => Some(Deadline::new(self.idle_since + shared.config.interval?, "automatic ping")),
@@ -89,7 +89,7 @@ impl Outbound {
     /// Wants a ping; `id` is `None` for an automatic one.
     pub(super) fn ping(&mut self, id: Option<PingId>, shared: &mut Shared) {
         if self.pings.len() < MAX_PINGS_PER_CONNECTION {
-            self.pings.push_back(Pending { id, expires_at: shared.now + shared.config.timeout });
+            self.pings.push(Pending { id, expires_at: shared.now + shared.config.timeout });
         } else {
             self.fail(id, PingError::TooMany, shared);
         }
@@ -202,9 +202,11 @@ impl Outbound {
 
     /// Removes the first ping and returns whose it was.
     fn end_first(&mut self, shared: &Shared) -> Option<Option<PingId>> {
-        let first = self.pings.pop_front()?;
+        if self.pings.is_empty() {
+            return None;
+        }
         self.idle_since = shared.now;
-        Some(first.id)
+        Some(self.pings.remove(0).id)
     }
 
     fn fail_first(&mut self, error: PingError, shared: &mut Shared) {

@@ -436,6 +436,19 @@ fn a_configuration_of_zeros_does_not_spin() {
     assert_eq!(ping.poll_timeout().unwrap().at, at(2));
 }
 
+#[test]
+fn time_does_not_go_back() {
+    let mut ping = on_command();
+    assert_eq!(wake(&mut ping, at(1_000)), []);
+    tell(&mut ping, command(1), at(500));
+    assert_eq!(ping.poll_timeout(), Some(Deadline::new(at(21_000), "ping timeout")));
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
+}
+
 /// Everything remembered, counted.
 fn size(ping: &Ping) -> usize {
     let each = |connection: &Connection| connection.outbound.size() + connection.inbound.size();

@@ -245,6 +245,14 @@ fn what_does_not_fit_is_left_out_addresses_first() {
     assert_eq!(encoded(&info, 0), Bytes::new());
 }
 
+#[test]
+fn what_fits_exactly_is_sent() {
+    let whole = encoded(&full(), usize::MAX);
+    assert_eq!(encoded(&full(), whole.len()), whole);
+    let one_less = decode(&encoded(&full(), whole.len() - 1));
+    assert_eq!(one_less, Ok(IdentifyInfo { signed_peer_record: None, ..full() }));
+}
+
 fn without_lists(info: &IdentifyInfo) -> IdentifyInfo {
     IdentifyInfo { listen_addresses: Vec::new(), protocols: Vec::new(), ..info.clone() }
 }

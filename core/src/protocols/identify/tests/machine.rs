@@ -232,6 +232,7 @@ fn a_stream_that_cannot_be_opened_fails_the_exchange() {
         let outputs = tell(&mut identify, FromSwarm::OpenFailed { request: RequestId(0), error }, at(2));
         assert_eq!(outputs, [failed(None, expected)]);
         assert_eq!(identify.poll_timeout(), None);
+        assert_eq!(tell(&mut identify, command(1), at(3)), [open(1)]);
     }
 }
 
@@ -308,7 +309,7 @@ fn answer_to(identify: &mut Identify, remote_address: &str) -> IdentifyInfo {
 }
 
 #[test]
-fn who_asks_is_told_what_we_are_and_where_he_is() {
+fn who_asks_is_told_what_we_are_and_where_it_is() {
     let info = answer_to(&mut machine(), "/ip4/192.0.2.1/tcp/50000");
     let expected = IdentifyInfo {
         public_key: Some(keypair(9).public().clone()),
@@ -434,6 +435,11 @@ fn errors_name_whose_fault_it_is() {
     for (error, blame) in table {
         assert_eq!(error.blame(), blame, "{error}");
     }
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<Connection>() <= 200, "{}", size_of::<Connection>());
 }
 
 /// Everything remembered, counted.
