@@ -57,7 +57,8 @@ pub struct InboundProtocol {
 pub struct StreamOptions {
     /// How bytes become messages. [`Framing::Raw`] hands the stream to the application.
     pub framing: Framing,
-    /// How many messages may be delivered before [`ToSwarm::Grant`] allows more.
+    /// How many messages may be delivered before [`ToSwarm::Grant`] allows more. The end of the remote's direction is noticed
+    /// only while there is credit left.
     pub credit: u32,
     /// Whether an open stream of this kind keeps an otherwise idle connection open.
     pub keep_alive: bool,
@@ -103,7 +104,8 @@ pub enum FromSwarm<C> {
         /// Where the other end is: the address that was dialled, or that the connection came from.
         remote_address: Multiaddr,
     },
-    /// A connection that was open is gone. Every stream on it has been reported closed before.
+    /// A connection that was open is gone. Every stream on it has been reported closed before, and every request
+    /// for one failed.
     Disconnected {
         /// The connection.
         connection: ConnectionId,

@@ -7,10 +7,10 @@ use crate::protocols::{LocalInfo, StreamCloseCause, StreamKey, StreamOptions, To
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 
-/// The opener sends nothing, so there is no credit. How long it takes to read is up to it, so the connection
-/// may go.
+/// The opener sends nothing; without credit its end would go unnoticed. How long it takes to read is up to it, so
+/// the connection may go.
 pub(super) const STREAM_OPTIONS: StreamOptions =
-    StreamOptions { framing: FRAMING, credit: 0, keep_alive: false };
+    StreamOptions { framing: FRAMING, credit: 1, keep_alive: false };
 
 /// The streams on which the peer asks us.
 #[derive(Debug)]
@@ -58,6 +58,13 @@ impl Answers {
             protocol_version: Some(shared.config.protocol_version.clone()),
             agent_version: Some(shared.config.agent_version.clone()),
             signed_peer_record: None,
+        }
+    }
+
+    /// The opener has nothing to say.
+    pub(super) fn message(&mut self, stream: StreamKey, shared: &mut Shared) {
+        if self.streams.remove(&stream.stream).is_some() {
+            shared.outputs.push_back(ToSwarm::Reset { stream });
         }
     }
 

@@ -310,7 +310,10 @@ impl Machine for Identify {
                 }
             }
             FromSwarm::Message { stream, message, .. } => {
-                self.change(stream.connection, |to, shared| to.exchange.message(stream, &message, shared));
+                self.change(stream.connection, |to, shared| {
+                    to.answers.message(stream, shared);
+                    to.exchange.message(stream, &message, shared);
+                });
             }
             FromSwarm::RemoteClosed { stream } => {
                 self.change(stream.connection, |to, shared| to.exchange.remote_closed(stream, shared));

@@ -311,7 +311,11 @@ proptest! {
 
     /// A valid message with one byte changed gets further into the parser.
     #[test]
-    fn a_changed_byte_gives_a_value_or_an_error(info in any_info(), at in any::<prop::sample::Index>(), byte: u8) {
+    fn a_changed_byte_gives_a_value_or_an_error(
+        info in any_info(),
+        at in any::<prop::sample::Index>(),
+        byte: u8,
+    ) {
         let mut message = encoded(&info, usize::MAX).to_vec();
         if !message.is_empty() {
             let at = at.index(message.len());

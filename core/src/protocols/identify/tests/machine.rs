@@ -373,6 +373,18 @@ fn sent_is_said_when_the_stream_ended_in_order() {
 }
 
 #[test]
+fn who_asks_has_nothing_to_say() {
+    let mut identify = machine();
+    // The credit is for noticing the end.
+    assert_eq!(identify.inbound()[0].options.credit, 1);
+    answer_to(&mut identify, "/ip4/192.0.2.1/tcp/1");
+    let stream = key(0, 2);
+    assert_eq!(tell(&mut identify, message(stream, &full_message()), at(2)), [ToSwarm::Reset { stream }]);
+    assert_eq!(tell(&mut identify, message(stream, &[]), at(3)), []);
+    assert_eq!(tell(&mut identify, closed(stream, StreamCloseCause::ResetHere), at(4)), []);
+}
+
+#[test]
 fn a_refused_answer_is_sent_again() {
     let mut identify = machine();
     answer_to(&mut identify, "/ip4/192.0.2.1/tcp/1");
