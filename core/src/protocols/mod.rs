@@ -21,7 +21,7 @@ use crate::connection::{ConnectionId, Framing};
 use crate::identity::{PeerId, PublicKey};
 use crate::machine::{Blame, Machine};
 use crate::muxer::{ResetCause, StreamId};
-use crate::negotiation::ProtocolId;
+use crate::negotiation::{ProtocolId, join};
 use crate::security::Role;
 use crate::time::Instant;
 use bytes::Bytes;
@@ -275,10 +275,6 @@ impl StreamError {
             Self::Refused | Self::ConnectionClosed => Blame::Closed,
         }
     }
-}
-
-fn join(protocols: &[ProtocolId]) -> String {
-    protocols.iter().map(ProtocolId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Why an open stream ended.
