@@ -4,6 +4,9 @@
 //! implements it directly. A [`Muxer`] makes it out of one authenticated byte stream.
 
 pub mod mplex;
+mod queue;
+#[cfg(test)]
+mod suite;
 
 use crate::machine::{Blame, Layer};
 use crate::negotiation::ProtocolId;
