@@ -81,7 +81,8 @@ pub trait Layer {
     /// The layer is dead; its documentation lists the reasons.
     fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), Self::Error>;
 
-    /// The byte stream below ended: no more input will come.
+    /// The byte stream below ended: no more input will come. What that means to the layer is the result of the next
+    /// `handle_input`, which is called with empty input.
     fn handle_end(&mut self, end: End, now: Instant);
 
     /// A point in time was reached. Does nothing before the deadline.

@@ -1,9 +1,631 @@
 //! One connection: the upgrade pipeline and the streams on it.
+//!
+//! A [`Connection`] is a value, owned by whoever drives it. It knows no protocol: it secures and muxes what its [`Carrier`]
+//! stands on, agrees on a protocol for each stream, and then either cuts the stream into whole messages for the node or hands
+//! its bytes to the application. With the node it exchanges [`ToConnection`] and [`ToNode`], with the application the calls of
+//! [`Connection::read`] and its neighbours and [`StreamEvent`]s, with the socket the bytes of [`Layer`].
+//!
+//! After any call, poll until there is nothing more: [`Connection::poll_message`], [`Layer::poll_event`],
+//! [`Layer::poll_transmit`], [`Layer::poll_close`], [`Layer::poll_timeout`].
 
+mod carrier;
+mod config;
+mod error;
+mod fairness;
 mod framing;
+mod messages;
+mod negotiator;
+mod pipeline;
+mod streams;
+mod table;
+mod transmit;
 
+pub use carrier::{Carrier, CarrierEvent, Established};
+pub use config::ConnectionConfig;
+pub use error::ConnectionError;
 pub use framing::Framing;
+pub(crate) use messages::{ConnectionMessage, NodeMessage, OpenId};
+pub use messages::{ToConnection, ToNode};
+pub use pipeline::Pipeline;
+pub use table::ProtocolTable;
+
+use crate::machine::{Close, End, Layer};
+use crate::muxer::{OpenError, ReadError, StreamId, StreamsEvent, WriteError};
+use crate::negotiation::{NegotiationError, ProtocolId};
+use crate::protocols::{StreamCloseCause, StreamError, StreamOptions};
+use crate::time::{Deadline, Instant, Timers};
+use bytes::{Bytes, BytesMut};
+use negotiator::Negotiator;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use streams::{Framed, FramedReport, Negotiating, Opened, Raw, Stream, StreamPhase};
 
 /// A connection, or the attempt to make one. A counter of the node, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
+
+/// What the application learns about a raw stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// [`ReadError::Blocked`] has ended.
+    Readable(StreamId),
+    /// [`WriteError::Blocked`] has ended.
+    Writable(StreamId),
+    /// The stream was ended from outside. What was received before may still be read, unless it was reset.
+    Closed(StreamId, StreamCloseCause),
+}
+
+/// One connection: a carrier, and the streams on it. See the [module documentation](self).
+pub struct Connection<C = Pipeline> {
+    id: ConnectionId,
+    config: Arc<ConnectionConfig>,
+    carrier: C,
+    protocols: Arc<ProtocolTable>,
+    streams: BTreeMap<StreamId, Stream>,
+    /// How many of the streams keep the connection alive.
+    keep_alive: usize,
+    /// How many of the streams were opened by the remote and have no protocol yet.
+    negotiating: usize,
+    /// Until when a stream must have agreed on a protocol.
+    deadlines: Timers<StreamId>,
+    /// Wishes that wait for [`OpenError::Blocked`] to end.
+    waiting: VecDeque<Wish>,
+    idle_at: Option<Instant>,
+    reports: Reports,
+    events: VecDeque<StreamEvent>,
+}
+
+struct Wish {
+    open: OpenId,
+    protocols: SmallVec<[ProtocolId; 1]>,
+    options: StreamOptions,
+}
+
+/// What the node has yet to hear. Bounded: one entry for each wish and each stream.
+#[derive(Default)]
+struct Reports {
+    established: Option<Box<Established>>,
+    failed: VecDeque<(OpenId, StreamError)>,
+    /// Streams with something to report.
+    line: VecDeque<StreamId>,
+    life: Life,
+}
+
+#[derive(Default)]
+enum Life {
+    #[default]
+    Opening,
+    Open,
+    /// Over, and the node does not know yet.
+    Closed(ConnectionError),
+    Dead,
+}
+
+impl Life {
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Closed(_) | Self::Dead)
+    }
+}
+
+impl<C: Carrier> Connection<C> {
+    /// The connection of this node with `id` that stands on `carrier`.
+    pub(crate) fn new(
+        id: ConnectionId,
+        config: Arc<ConnectionConfig>,
+        protocols: Arc<ProtocolTable>,
+        carrier: C,
+    ) -> Self {
+        Self {
+            id,
+            config,
+            carrier,
+            protocols,
+            streams: BTreeMap::new(),
+            keep_alive: 0,
+            negotiating: 0,
+            deadlines: Timers::default(),
+            waiting: VecDeque::new(),
+            idle_at: None,
+            reports: Reports::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Which connection of the node this is.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// What it stands on, for a driver that moves the carrier's own values.
+    pub fn carrier_mut(&mut self) -> &mut C {
+        &mut self.carrier
+    }
+
+    /// How many streams there are, those included that are agreeing on a protocol.
+    pub fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Takes a message from the node.
+    pub fn handle_message(&mut self, message: ToConnection, now: Instant) {
+        match message.0 {
+            NodeMessage::Open { open, protocols, options } => {
+                self.open(Wish { open, protocols, options }, now);
+            }
+            NodeMessage::Protocols(protocols) => self.protocols = protocols,
+            NodeMessage::Shutdown => self.carrier.close(ConnectionError::ClosedHere, now),
+            NodeMessage::Reset { stream } => self.reset(stream, now),
+            NodeMessage::IntoRaw { stream } => self.make_raw(stream, now),
+            NodeMessage::Send { stream, message } => {
+                self.with_framed(stream, now, |framed| framed.send(message));
+            }
+            NodeMessage::Grant { stream, messages } => {
+                self.with_framed(stream, now, |framed| framed.grant(messages));
+            }
+            NodeMessage::Close { stream } => self.with_framed(stream, now, Framed::close),
+        }
+        self.drive(now);
+    }
+
+    /// The next message for the node.
+    pub fn poll_message(&mut self) -> Option<ToNode> {
+        if let Some(established) = self.reports.established.take() {
+            return Some(ToNode(ConnectionMessage::Established(established)));
+        }
+        if let Some((open, error)) = self.reports.failed.pop_front() {
+            return Some(ToNode(ConnectionMessage::OpenFailed { open, error }));
+        }
+        while let Some(&id) = self.reports.line.front() {
+            if let Some(report) = self.poll_stream_report(id) {
+                return Some(ToNode(report));
+            }
+            self.reports.line.pop_front();
+        }
+        self.reports.line = VecDeque::new();
+        self.reports.failed = VecDeque::new();
+        if !self.reports.life.is_over() {
+            return None;
+        }
+        match std::mem::replace(&mut self.reports.life, Life::Dead) {
+            Life::Closed(error) => Some(ToNode(ConnectionMessage::Closed(error))),
+            _ => None,
+        }
+    }
+
+    /// The next report of a stream; forgets the stream after the last one.
+    fn poll_stream_report(&mut self, id: StreamId) -> Option<ConnectionMessage> {
+        let stream = self.streams.get_mut(&id)?;
+        if let Some(Opened { protocol, options, open }) = stream.opened.take() {
+            return Some(ConnectionMessage::StreamOpened { stream: id, protocol, options, open });
+        }
+        if let StreamPhase::Framed(framed) = &mut stream.phase {
+            if let Some(report) = framed.poll_report() {
+                return Some(match report {
+                    FramedReport::Message(message, received_at) => {
+                        ConnectionMessage::Message { stream: id, message, received_at }
+                    }
+                    FramedReport::Sent(bytes) => ConnectionMessage::Sent { stream: id, bytes },
+                    FramedReport::RemoteClosed => ConnectionMessage::RemoteClosed { stream: id },
+                });
+            }
+            if framed.is_over() && stream.over.is_none() {
+                stream.over = Some(StreamCloseCause::Ended);
+            }
+        }
+        stream.queued = false;
+        let cause = stream.over.take()?;
+        stream.reported = true;
+        if !(self.reports.life.is_over() && matches!(stream.phase, StreamPhase::Raw(_))) {
+            // A raw stream of a dead connection may hold bytes that the application has yet to read.
+            self.forget(id);
+        }
+        Some(ConnectionMessage::StreamClosed { stream: id, cause })
+    }
+
+    fn forget(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.remove(&id) else { return };
+        self.keep_alive -= usize::from(stream.keep_alive);
+        self.deadlines.set(id, None);
+        if let StreamPhase::Negotiating(negotiating) = stream.phase {
+            self.negotiating -= usize::from(negotiating.open.is_none());
+        }
+    }
+
+    /// Puts the stream in the line of those with reports.
+    fn queue_report(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && !std::mem::replace(&mut stream.queued, true)
+        {
+            self.reports.line.push_back(id);
+        }
+    }
+
+    fn open(&mut self, wish: Wish, now: Instant) {
+        match self.carrier.open_stream(now) {
+            Ok(id) => {
+                let Wish { open, protocols, options } = wish;
+                let negotiator = Negotiator::dialer(protocols, now);
+                self.add_stream(id, negotiator, Some((open, options)), now);
+            }
+            Err(OpenError::Closed) => {
+                self.reports.failed.push_back((wish.open, StreamError::ConnectionClosed));
+            }
+            Err(OpenError::Blocked) if self.waiting.len() < self.config.max_waiting_opens => {
+                self.waiting.push_back(wish);
+            }
+            Err(OpenError::Blocked) => self.reports.failed.push_back((wish.open, StreamError::Limit)),
+        }
+    }
+
+    fn add_stream(
+        &mut self,
+        id: StreamId,
+        negotiator: Negotiator<ProtocolTable>,
+        open: Option<(OpenId, StreamOptions)>,
+        now: Instant,
+    ) {
+        let keep_alive = open.is_some_and(|(_, options)| options.keep_alive);
+        self.keep_alive += usize::from(keep_alive);
+        self.negotiating += usize::from(open.is_none());
+        let deadline = Deadline::new(now + self.config.negotiation_timeout, "stream negotiation timeout");
+        self.deadlines.set(id, Some(deadline));
+        let negotiating = Negotiating { negotiator, open, input: BytesMut::new(), unsent: BytesMut::new() };
+        let phase = StreamPhase::Negotiating(Box::new(negotiating));
+        let stream = Stream { phase, keep_alive, queued: false, opened: None, over: None, reported: false };
+        self.streams.insert(id, stream);
+        self.advance_stream(id, now);
+    }
+
+    /// Moves a stream on as far as the carrier lets it.
+    fn advance_stream(&mut self, id: StreamId, now: Instant) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        match &mut stream.phase {
+            _ if stream.over.is_some() => {}
+            StreamPhase::Negotiating(negotiating) => match negotiating.advance(id, &mut self.carrier, now) {
+                Ok(None) => {}
+                Ok(Some(protocol)) => self.start_protocol(id, protocol, now),
+                Err(error) => {
+                    self.carrier.reset(id, now);
+                    self.fail_negotiation(id, negotiation_failed(error));
+                }
+            },
+            StreamPhase::Framed(framed) => {
+                framed.write(id, &mut self.carrier, now);
+                if let Err(cause) = framed.read(id, &mut self.carrier, now) {
+                    self.carrier.reset(id, now);
+                    return self.end_stream(id, cause);
+                }
+                if framed.has_report() || framed.is_over() {
+                    self.queue_report(id);
+                }
+            }
+            StreamPhase::Raw(raw) => {
+                raw.outgoing.write(id, &mut self.carrier, now);
+                if raw.discard {
+                    raw.discard_input(id, &mut self.carrier, now);
+                }
+                if raw.is_over() {
+                    self.end_stream(id, StreamCloseCause::Ended);
+                }
+            }
+        }
+    }
+
+    /// A stream has agreed on a protocol.
+    fn start_protocol(&mut self, id: StreamId, protocol: ProtocolId, now: Instant) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let StreamPhase::Negotiating(negotiating) = &mut stream.phase else { return };
+        let (open, options) = match negotiating.open {
+            Some((open, options)) => (Some(open), options),
+            // The listener only agrees on what the table of its start has; it may be gone from today's.
+            None => match self.protocols.0.get(&protocol) {
+                Some(options) => (None, *options),
+                None => {
+                    self.carrier.reset(id, now);
+                    return self.forget(id);
+                }
+            },
+        };
+        let rest = std::mem::take(&mut negotiating.input).freeze();
+        let unsent = std::mem::take(&mut negotiating.unsent).freeze();
+        if open.is_none() {
+            self.negotiating -= 1;
+            stream.keep_alive = options.keep_alive;
+            self.keep_alive += usize::from(options.keep_alive);
+        }
+        stream.phase = match options.framing {
+            Framing::Raw => StreamPhase::Raw(Raw::new(rest, unsent)),
+            _ => StreamPhase::Framed(Box::new(Framed::new(options, rest, unsent))),
+        };
+        stream.opened = Some(Opened { protocol, options, open });
+        self.deadlines.set(id, None);
+        self.queue_report(id);
+        self.advance_stream(id, now);
+    }
+
+    /// A stream ended before it had a protocol. The carrier knows already.
+    fn fail_negotiation(&mut self, id: StreamId, error: StreamError) {
+        if let Some(Stream { phase: StreamPhase::Negotiating(negotiating), .. }) = self.streams.get(&id) {
+            if let Some((open, _)) = negotiating.open {
+                self.reports.failed.push_back((open, error));
+            }
+            self.forget(id);
+        }
+    }
+
+    /// A stream with a protocol ended. The carrier knows already.
+    fn end_stream(&mut self, id: StreamId, cause: StreamCloseCause) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.reported {
+            self.forget(id);
+        } else if stream.over.is_none() {
+            stream.over = Some(cause);
+            self.queue_report(id);
+        }
+    }
+
+    fn make_raw(&mut self, id: StreamId, now: Instant) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if let StreamPhase::Framed(framed) = &mut stream.phase {
+            let framed = std::mem::replace(
+                &mut **framed,
+                Framed::new(StreamOptions::raw(), Bytes::new(), Bytes::new()),
+            );
+            stream.phase = StreamPhase::Raw(framed.into_raw());
+            self.advance_stream(id, now);
+        }
+    }
+
+    fn with_framed(&mut self, id: StreamId, now: Instant, change: impl FnOnce(&mut Framed)) {
+        if let Some(Stream { phase: StreamPhase::Framed(framed), over: None, .. }) = self.streams.get_mut(&id)
+        {
+            change(framed);
+            self.advance_stream(id, now);
+        }
+    }
+
+    /// Takes in what the carrier has to tell.
+    fn drive(&mut self, now: Instant) {
+        while let Some(event) = self.carrier.poll_event() {
+            match event {
+                CarrierEvent::Established(established) => {
+                    self.reports.established = Some(established);
+                    self.reports.life = Life::Open;
+                }
+                CarrierEvent::Stream(event) => self.handle_stream_event(event, now),
+                CarrierEvent::Closed(error) => self.handle_closed(error),
+            }
+        }
+        self.update_idle(now);
+    }
+
+    fn handle_stream_event(&mut self, event: StreamsEvent, now: Instant) {
+        match event {
+            StreamsEvent::Opened(id) if self.negotiating >= self.config.max_negotiating_streams => {
+                self.carrier.reset(id, now);
+            }
+            StreamsEvent::Opened(id) => {
+                let negotiator = Negotiator::listener(self.protocols.clone(), now);
+                self.add_stream(id, negotiator, None, now);
+            }
+            StreamsEvent::Readable(id) => {
+                self.wake(id, |raw| std::mem::take(&mut raw.read_blocked), StreamEvent::Readable(id));
+                self.advance_stream(id, now);
+            }
+            StreamsEvent::Writable(id) => {
+                self.advance_stream(id, now);
+                self.wake(id, |raw| std::mem::take(&mut raw.write_blocked), StreamEvent::Writable(id));
+            }
+            StreamsEvent::Reset(id, cause) => {
+                self.fail_negotiation(id, StreamError::Refused);
+                self.close_from_outside(id, StreamCloseCause::Reset(cause));
+            }
+            StreamsEvent::CanOpen => {
+                for wish in std::mem::take(&mut self.waiting) {
+                    self.open(wish, now);
+                }
+            }
+        }
+    }
+
+    /// Tells the application about a raw stream that it waits for.
+    fn wake(&mut self, id: StreamId, was_blocked: impl FnOnce(&mut Raw) -> bool, event: StreamEvent) {
+        if let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&id)
+            && was_blocked(raw)
+        {
+            self.events.push_back(event);
+        }
+    }
+
+    fn close_from_outside(&mut self, id: StreamId, cause: StreamCloseCause) {
+        if let Some(Stream { phase: StreamPhase::Raw(_), over: None, .. }) = self.streams.get(&id) {
+            self.events.push_back(StreamEvent::Closed(id, cause.clone()));
+        }
+        self.end_stream(id, cause);
+    }
+
+    fn handle_closed(&mut self, error: ConnectionError) {
+        self.reports.life = Life::Closed(error);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.reports
+            .failed
+            .extend(waiting.into_iter().map(|wish| (wish.open, StreamError::ConnectionClosed)));
+        let ids: Vec<StreamId> = self.streams.keys().copied().collect();
+        for id in ids {
+            self.fail_negotiation(id, StreamError::ConnectionClosed);
+            self.close_from_outside(id, StreamCloseCause::ConnectionClosed);
+        }
+    }
+
+    fn update_idle(&mut self, now: Instant) {
+        let is_idle =
+            self.keep_alive == 0 && self.waiting.is_empty() && matches!(self.reports.life, Life::Open);
+        self.idle_at = match (self.config.idle_timeout, is_idle) {
+            (Some(timeout), true) => self.idle_at.or(Some(now + timeout)),
+            _ => None,
+        };
+    }
+}
+
+/// Raw streams, for the application.
+impl<C: Carrier> Connection<C> {
+    /// Reads at least one and at most `max` bytes of a raw stream.
+    ///
+    /// # Errors
+    /// [`ReadError::Blocked`] until [`StreamEvent::Readable`]; [`ReadError::Ended`] once the remote has closed its direction and
+    /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
+    pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
+        let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&stream) else {
+            return Err(ReadError::Closed);
+        };
+        let result = raw.read(stream, max.max(1), &mut self.carrier, now);
+        if raw.is_over() {
+            self.end_stream(stream, StreamCloseCause::Ended);
+        }
+        self.drive(now);
+        result
+    }
+
+    /// Writes a prefix of `data` to a raw stream and returns its length, which is not zero unless `data` is empty.
+    ///
+    /// # Errors
+    /// [`WriteError::Blocked`] until [`StreamEvent::Writable`]; [`WriteError::Closed`] if our direction was closed, or the stream
+    /// is not raw, was reset or is forgotten.
+    pub fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
+        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) = self.streams.get_mut(&stream)
+        else {
+            return Err(WriteError::Closed);
+        };
+        let result = raw.write(stream, data, &mut self.carrier, now);
+        self.drive(now);
+        result
+    }
+
+    /// Ends our direction of a raw stream, after everything written. Does nothing if it has ended, or is no raw stream.
+    pub fn close_write(&mut self, stream: StreamId, now: Instant) {
+        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) = self.streams.get_mut(&stream) {
+            raw.outgoing.close();
+            self.advance_stream(stream, now);
+            self.drive(now);
+        }
+    }
+
+    /// Ends both directions of a stream at once. Unread bytes are lost. Does nothing if the stream is over.
+    pub fn reset(&mut self, stream: StreamId, now: Instant) {
+        match self.streams.get(&stream) {
+            Some(Stream { phase: StreamPhase::Negotiating(_), .. }) | None => {}
+            Some(_) => {
+                self.carrier.reset(stream, now);
+                self.end_stream(stream, StreamCloseCause::ResetHere);
+                self.drive(now);
+            }
+        }
+    }
+
+    /// The application no longer wants a raw stream. If our direction is still open the stream is reset; if it was closed, what was
+    /// written is still delivered: the remote's bytes are discarded until it closes, or for the close timeout.
+    pub fn abandon(&mut self, stream: StreamId, now: Instant) {
+        match self.streams.get_mut(&stream) {
+            Some(Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. })
+                if !raw.outgoing.is_open() =>
+            {
+                raw.discard = true;
+                let deadline = Deadline::new(now + self.config.close_timeout, "stream close timeout");
+                self.deadlines.set(stream, Some(deadline));
+                self.advance_stream(stream, now);
+                self.drive(now);
+            }
+            _ => self.reset(stream, now),
+        }
+    }
+
+    /// Whether [`Connection::poll_message`] may have something.
+    pub fn has_messages(&self) -> bool {
+        let reports = &self.reports;
+        reports.established.is_some()
+            || !reports.failed.is_empty()
+            || !reports.line.is_empty()
+            || matches!(reports.life, Life::Closed(_))
+    }
+
+    /// The next event of a raw stream.
+    pub fn poll_stream_event(&mut self) -> Option<StreamEvent> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    /// A point in time was reached.
+    pub fn handle_time(&mut self, now: Instant) {
+        self.carrier.handle_timeout(now);
+        while let Some(id) = self.deadlines.pop_due(now) {
+            self.carrier.reset(id, now);
+            self.fail_negotiation(id, StreamError::Timeout);
+            self.end_stream(id, StreamCloseCause::ResetHere);
+        }
+        if self.idle_at.is_some_and(|at| at <= now) {
+            self.carrier.close(ConnectionError::Idle, now);
+        }
+        self.drive(now);
+    }
+
+    /// When to call [`Connection::handle_time`], and why.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let idle = self.idle_at.map(|at| Deadline::new(at, "idle timeout"));
+        let own = Deadline::earlier(self.deadlines.next(), idle);
+        Deadline::earlier(self.carrier.poll_timeout(), own)
+    }
+}
+
+impl Layer for Connection<Pipeline> {
+    type Event = StreamEvent;
+    type Error = ConnectionError;
+
+    fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        let result = self.carrier.handle_input(input, now);
+        self.drive(now);
+        result
+    }
+
+    fn handle_end(&mut self, end: End, now: Instant) {
+        self.carrier.handle_end(end, now);
+        self.drive(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_time(now);
+    }
+
+    fn poll_transmit(&mut self, out: &mut BytesMut, max: usize, now: Instant) -> usize {
+        let sent = self.carrier.poll_transmit(out, max, now);
+        self.drive(now);
+        sent
+    }
+
+    fn poll_event(&mut self) -> Option<StreamEvent> {
+        self.poll_stream_event()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        self.next_deadline()
+    }
+
+    fn wants_input(&self) -> bool {
+        self.carrier.wants_input()
+    }
+
+    fn poll_close(&mut self) -> Option<Close> {
+        self.carrier.poll_close()
+    }
+}
+
+fn negotiation_failed(error: NegotiationError) -> StreamError {
+    match error {
+        NegotiationError::Unsupported(protocols) => StreamError::Unsupported(protocols),
+        NegotiationError::Ended => StreamError::Refused,
+        error => StreamError::Negotiation(error.to_string()),
+    }
+}

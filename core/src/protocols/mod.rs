@@ -64,6 +64,13 @@ pub struct StreamOptions {
     pub keep_alive: bool,
 }
 
+impl StreamOptions {
+    /// A raw stream for the application, which keeps the connection alive.
+    pub const fn raw() -> Self {
+        Self { framing: Framing::Raw, credit: 0, keep_alive: true }
+    }
+}
+
 /// One stream of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {

@@ -1,0 +1,63 @@
+//! How connections behave.
+
+use crate::crypto::{CryptoProvider, Portable};
+use crate::muxer::MuxerProtocol;
+use crate::negotiation::ProtocolId;
+use crate::security::SecurityProtocol;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How connections behave. Shared by all connections of a node.
+#[derive(Debug, Clone)]
+pub struct ConnectionConfig {
+    /// The security protocols, best first.
+    pub security: Vec<Arc<dyn SecurityProtocol>>,
+    /// The muxers, best first.
+    pub muxers: Vec<Arc<dyn MuxerProtocol>>,
+    /// Where signatures and ciphers come from.
+    pub crypto: Arc<dyn CryptoProvider>,
+    /// How long a connection may take until streams can be opened on it. Ends an attack by silence.
+    pub handshake_timeout: Duration,
+    /// How long a stream may take to agree on a protocol; it is reset after that.
+    pub negotiation_timeout: Duration,
+    /// How long a connection stays open without a stream that keeps it alive; `None` is forever.
+    pub idle_timeout: Option<Duration>,
+    /// How long the remote may take to close after we have; the connection is dropped after that.
+    pub close_timeout: Duration,
+    /// How many bytes may wait for the socket before writing blocks. Overshot by one frame at most.
+    pub max_transmit_bytes: usize,
+    /// How many wishes for a stream may wait for the muxer's limit to allow them; more are refused.
+    pub max_waiting_opens: usize,
+    /// How many streams opened by the remote may be agreeing on a protocol at a time; more are reset. Ends an attack by
+    /// half-open streams.
+    pub max_negotiating_streams: usize,
+}
+
+impl Default for ConnectionConfig {
+    /// No security protocol and no muxer; the portable crypto provider; 15 s for a handshake, 10 s for a stream's
+    /// negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 256 streams in negotiation.
+    fn default() -> Self {
+        Self {
+            security: Vec::new(),
+            muxers: Vec::new(),
+            crypto: Arc::new(Portable),
+            handshake_timeout: Duration::from_secs(15),
+            negotiation_timeout: Duration::from_secs(10),
+            idle_timeout: Some(Duration::from_secs(60)),
+            close_timeout: Duration::from_secs(5),
+            max_transmit_bytes: 64 * 1024,
+            max_waiting_opens: 256,
+            max_negotiating_streams: 256,
+        }
+    }
+}
+
+impl ConnectionConfig {
+    pub(super) fn security_ids(&self) -> Arc<[ProtocolId]> {
+        self.security.iter().map(|protocol| protocol.id()).collect()
+    }
+
+    pub(super) fn muxer_ids(&self) -> Arc<[ProtocolId]> {
+        self.muxers.iter().map(|protocol| protocol.id()).collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a connection ended.
+
+use crate::machine::{Blame, End};
+use crate::muxer::MuxerError;
+use crate::negotiation::{NegotiationError, ProtocolId};
+use crate::security::{ChannelError, SecurityError};
+
+/// Why a connection ended, or never came up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionError {
+    /// The two sides could not agree on a security protocol or a muxer. Blame: see the cause.
+    #[error("no agreement on a {what}: {error}")]
+    Negotiation {
+        /// What was negotiated.
+        what: &'static str,
+        /// Why it failed.
+        error: NegotiationError,
+    },
+    /// The security handshake failed. Blame: see the cause.
+    #[error("the {protocol} handshake failed: {error}")]
+    Security {
+        /// Which protocol.
+        protocol: ProtocolId,
+        /// Why it failed. Boxed, since it is rare and large.
+        error: Box<SecurityError>,
+    },
+    /// The secure channel broke. Blame: see the cause.
+    #[error("the secure channel broke: {0}")]
+    Channel(#[from] ChannelError),
+    /// The muxer died. Blame: see the cause.
+    #[error("{0}")]
+    Muxer(#[from] MuxerError),
+    /// The connection was not up in time. Blame: timeout.
+    #[error("the peer did not finish the handshake in time")]
+    HandshakeTimeout,
+    /// No stream needed the connection for the idle timeout. Blame: closed.
+    #[error("the connection was idle")]
+    Idle,
+    /// This node closed it. Blame: closed.
+    #[error("this node closed the connection")]
+    ClosedHere,
+    /// The remote closed it, in order. Blame: closed.
+    #[error("the peer closed the connection")]
+    ClosedByPeer,
+    /// The byte stream below broke. Blame: closed.
+    #[error("the connection broke")]
+    Broken,
+}
+
+impl ConnectionError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Negotiation { error, .. } => error.blame(),
+            Self::Security { error, .. } => error.blame(),
+            Self::Channel(error) => error.blame(),
+            Self::Muxer(error) => error.blame(),
+            Self::HandshakeTimeout => Blame::Timeout,
+            Self::Idle | Self::ClosedHere | Self::ClosedByPeer | Self::Broken => Blame::Closed,
+        }
+    }
+}
+
+impl ConnectionError {
+    pub(super) fn security(protocol: &ProtocolId, error: SecurityError) -> Self {
+        Self::Security { protocol: protocol.clone(), error: Box::new(error) }
+    }
+}
+
+impl From<End> for ConnectionError {
+    fn from(end: End) -> Self {
+        match end {
+            End::Closed => Self::ClosedByPeer,
+            End::Failed => Self::Broken,
+        }
+    }
+}

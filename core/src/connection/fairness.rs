@@ -1,0 +1,100 @@
+//! Who may write next when the transmit buffer was full.
+
+use crate::muxer::StreamId;
+use std::collections::{BTreeSet, VecDeque};
+
+/// How much a stream may write in one turn while others wait.
+const TURN_BYTES: usize = 16 * 1024;
+
+/// Streams that were refused room, in the order in which they asked. While some wait, only a stream whose turn has come may
+/// write, and only so much; so no stream can starve another. Bounded by the number of streams.
+#[derive(Debug, Default)]
+pub(super) struct WriteTurns {
+    waiting: VecDeque<StreamId>,
+    /// The members of `waiting`.
+    queued: BTreeSet<StreamId>,
+    /// Told to write, and have not yet.
+    granted: BTreeSet<StreamId>,
+}
+
+impl WriteTurns {
+    /// How much of `room` the stream may use now; zero if it must wait. Uses up its turn.
+    pub(super) fn allow(&mut self, stream: StreamId, room: usize) -> usize {
+        if room == 0 {
+            return 0;
+        }
+        let has_turn = self.granted.remove(&stream);
+        match (has_turn, self.waiting.is_empty() && self.granted.is_empty()) {
+            (_, true) => room,
+            (true, false) => room.min(TURN_BYTES),
+            (false, false) => 0,
+        }
+    }
+
+    /// Nothing waits for the socket: turns that were not used lapse.
+    pub(super) fn restart(&mut self) {
+        self.granted.clear();
+    }
+
+    /// Puts `stream` at the end of the line, unless it stands in it.
+    pub(super) fn wait(&mut self, stream: StreamId) {
+        if self.queued.insert(stream) {
+            self.waiting.push_back(stream);
+        }
+    }
+
+    /// The stream whose turn it is.
+    pub(super) fn next(&mut self) -> Option<StreamId> {
+        loop {
+            let stream = self.waiting.pop_front()?;
+            if self.queued.remove(&stream) {
+                self.granted.insert(stream);
+                return Some(stream);
+            }
+        }
+    }
+
+    /// The stream is gone.
+    pub(super) fn forget(&mut self, stream: StreamId) {
+        self.queued.remove(&stream);
+        self.granted.remove(&stream);
+        if self.queued.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greedy_stream_waits_for_its_turn() {
+        let (greedy, patient) = (StreamId(1), StreamId(2));
+        let mut turns = WriteTurns::default();
+        assert_eq!(turns.allow(greedy, 100_000), 100_000);
+        turns.wait(greedy);
+        turns.wait(patient);
+        turns.wait(patient);
+        assert_eq!((turns.next(), turns.next(), turns.next()), (Some(greedy), Some(patient), None));
+        assert_eq!(turns.allow(greedy, 100_000), TURN_BYTES);
+        assert_eq!(turns.allow(greedy, 100_000), 0, "its turn is used up and another has one");
+        turns.wait(greedy);
+        assert_eq!(turns.allow(patient, 100), 100);
+        assert_eq!(turns.allow(patient, 100), 0, "now the greedy one waits");
+        turns.forget(greedy);
+        assert_eq!(turns.next(), None);
+        assert_eq!(turns.allow(patient, 100), 100);
+    }
+
+    #[test]
+    fn a_turn_that_is_not_used_lapses() {
+        let (idle, busy) = (StreamId(1), StreamId(2));
+        let mut turns = WriteTurns::default();
+        turns.wait(idle);
+        assert_eq!(turns.next(), Some(idle));
+        assert_eq!(turns.allow(busy, 9), 0);
+        turns.restart();
+        assert_eq!(turns.allow(busy, 9), 9);
+    }
+}

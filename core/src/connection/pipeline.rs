@@ -1,0 +1,523 @@
+//! The upgrade pipeline: a byte stream becomes a secured one, and that becomes streams.
+//!
+//! ```text
+//! Negotiate(security) -> Handshake -> Negotiate(muxer) -> Open -> Remains
+//! ```
+//!
+//! Each phase owns what it needs and is consumed by the step to the next; bytes that a phase has not sent yet stay in the
+//! transmit buffer, bytes that it did not take belong to the phase that follows.
+
+use super::carrier::{Carrier, CarrierEvent, Established};
+use super::fairness::WriteTurns;
+use super::negotiator::Negotiator;
+use super::transmit::Transmit;
+use super::{ConnectionConfig, ConnectionError};
+use crate::machine::{Close, End, Layer};
+use crate::muxer::{
+    MIN_FRAME_ROOM, Muxer, OpenError, ReadError, StreamId, Streams, StreamsEvent, WriteError,
+};
+use crate::negotiation::{NegotiationError, ProtocolId};
+use crate::security::{Channel, Handshake, HandshakeSetup, Opened, Role, Secured};
+use crate::time::{Deadline, Instant};
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+
+/// A byte stream, upgraded to authenticated streams. The carrier under a TCP connection.
+pub struct Pipeline {
+    config: Arc<ConnectionConfig>,
+    role: Role,
+    phase: Phase,
+    transmit: Transmit,
+    turns: WriteTurns,
+    established: Option<Box<Established>>,
+    /// Why the connection ended, until it is told.
+    closed: Option<ConnectionError>,
+    close: Option<Closing>,
+}
+
+enum Phase {
+    /// Agreeing on a security protocol.
+    Security(Box<SelectingSecurity>),
+    /// The security protocol's handshake.
+    Handshake(Securing),
+    /// Agreeing on a muxer, sealed.
+    Muxer(Box<SelectingMuxer>),
+    /// Streams.
+    Open(Open),
+    /// Dead. What the streams had received can still be read.
+    Remains { error: ConnectionError, muxer: Option<Box<dyn Muxer>> },
+}
+
+struct SelectingSecurity {
+    deadline: Instant,
+    negotiator: Negotiator<[ProtocolId]>,
+    setup: HandshakeSetup,
+}
+
+struct Securing {
+    deadline: Instant,
+    protocol: ProtocolId,
+    handshake: Box<dyn Handshake>,
+}
+
+struct SelectingMuxer {
+    deadline: Instant,
+    negotiator: Negotiator<[ProtocolId]>,
+    security: ProtocolId,
+    secured: Secured,
+}
+
+struct Open {
+    channel: Box<dyn Channel>,
+    muxer: Box<dyn Muxer>,
+    /// Decrypted, not yet taken by the muxer, which is blocked.
+    plain: BytesMut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// Everything is to be sent, then the remote has until this point in time to close as well.
+    Flushing {
+        give_up: Instant,
+    },
+    Now,
+}
+
+fn no_security(error: NegotiationError) -> ConnectionError {
+    ConnectionError::Negotiation { what: "security protocol", error }
+}
+
+fn no_muxer(error: NegotiationError) -> ConnectionError {
+    ConnectionError::Negotiation { what: "muxer", error }
+}
+
+fn negotiator(role: Role, ids: Arc<[ProtocolId]>, now: Instant) -> Negotiator<[ProtocolId]> {
+    match role {
+        Role::Dialer => Negotiator::dialer(ids.iter().cloned().collect(), now),
+        Role::Listener => Negotiator::listener(ids, now),
+    }
+}
+
+impl Pipeline {
+    /// Starts to upgrade a fresh byte stream.
+    pub fn new(config: Arc<ConnectionConfig>, setup: HandshakeSetup, now: Instant) -> Self {
+        let negotiator = negotiator(setup.role, config.security_ids(), now);
+        let deadline = now + config.handshake_timeout;
+        Self {
+            role: setup.role,
+            phase: Phase::Security(Box::new(SelectingSecurity { deadline, negotiator, setup })),
+            transmit: Transmit::default(),
+            turns: WriteTurns::default(),
+            established: None,
+            closed: None,
+            close: None,
+            config,
+        }
+    }
+
+    /// Runs the phases on `input` until they need more.
+    fn advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        loop {
+            match &mut self.phase {
+                Phase::Security(selecting) => {
+                    let selected = selecting.negotiator.advance(input, now).map_err(no_security)?;
+                    let Some(id) = selected else { return Ok(()) };
+                    selecting.negotiator.poll_transmit(self.transmit.raw(), usize::MAX, now);
+                    self.start_handshake(id, now);
+                }
+                Phase::Handshake(Securing { protocol, handshake, .. }) => {
+                    handshake
+                        .handle_input(input, now)
+                        .map_err(|error| ConnectionError::security(protocol, error))?;
+                    let Some(secured) = handshake.poll_event() else { return Ok(()) };
+                    handshake.poll_transmit(self.transmit.raw(), usize::MAX, now);
+                    self.start_muxer_negotiation(secured, now);
+                }
+                Phase::Muxer(selecting) => {
+                    let SelectingMuxer { negotiator, secured, .. } = &mut **selecting;
+                    let selected = negotiator.advance(&mut secured.plain, now).map_err(no_muxer)?;
+                    if let Some(id) = selected {
+                        let (out, _) = self.transmit.frame(&*secured.channel, 0);
+                        negotiator.poll_transmit(out, usize::MAX, now);
+                        self.transmit.seal(&mut *secured.channel)?;
+                        self.start_muxer(id, now);
+                    } else {
+                        match secured.channel.open(input)? {
+                            Opened::NeedMore => return Ok(()),
+                            Opened::Plain(plain) => secured.plain.unsplit(plain),
+                            Opened::Closed => return Err(ConnectionError::ClosedByPeer),
+                        }
+                    }
+                }
+                Phase::Open(open) => return open.advance(input, now),
+                Phase::Remains { error, .. } => return Err(error.clone()),
+            }
+        }
+    }
+
+    fn start_handshake(&mut self, id: ProtocolId, now: Instant) {
+        let Phase::Security(selecting) = self.take_phase() else { return };
+        let SelectingSecurity { deadline, setup, .. } = *selecting;
+        if let Some(security) = self.config.security.iter().find(|security| security.id() == id) {
+            let handshake = security.start(setup, now);
+            self.phase = Phase::Handshake(Securing { deadline, protocol: id, handshake });
+        }
+    }
+
+    fn start_muxer_negotiation(&mut self, secured: Secured, now: Instant) {
+        let Phase::Handshake(Securing { deadline, protocol, .. }) = self.take_phase() else { return };
+        let negotiator = negotiator(self.role, self.config.muxer_ids(), now);
+        let selecting = SelectingMuxer { deadline, negotiator, security: protocol, secured };
+        self.phase = Phase::Muxer(Box::new(selecting));
+    }
+
+    fn start_muxer(&mut self, id: ProtocolId, now: Instant) {
+        let Phase::Muxer(selecting) = self.take_phase() else { return };
+        let SelectingMuxer { security, secured, .. } = *selecting;
+        let Some(protocol) = self.config.muxers.iter().find(|protocol| protocol.id() == id) else { return };
+        let Secured { peer, public_key, channel, plain } = secured;
+        self.established =
+            Some(Box::new(Established { peer, public_key, security: Some(security), muxer: Some(id) }));
+        self.phase = Phase::Open(Open { channel, muxer: protocol.start(self.role, now), plain });
+    }
+
+    /// Takes the phase out for a transition, leaving a tombstone.
+    fn take_phase(&mut self) -> Phase {
+        std::mem::replace(&mut self.phase, Phase::Remains { error: ConnectionError::Broken, muxer: None })
+    }
+
+    /// Ends the connection. What is in the transmit buffer may still leave, unless `how` is [`Close::Now`].
+    fn die(&mut self, error: ConnectionError, end: End, closing: Closing, now: Instant) {
+        if let Phase::Remains { .. } = self.phase {
+            return;
+        }
+        let muxer = match self.take_phase() {
+            Phase::Open(mut open) => {
+                if closing != Closing::Now {
+                    // Only an exhausted cipher refuses to seal, and then nothing more can be sent in any case.
+                    drop(self.transmit.seal(&mut *open.channel));
+                }
+                open.muxer.handle_end(end, now);
+                Some(open.muxer)
+            }
+            _ => None,
+        };
+        self.transmit.discard_open_frame();
+        self.turns = WriteTurns::default();
+        self.phase = Phase::Remains { error: error.clone(), muxer };
+        self.closed = Some(error);
+        self.close = Some(closing);
+    }
+
+    /// The remote broke something: no last words.
+    fn fail(&mut self, error: ConnectionError, now: Instant) {
+        self.die(error, End::Failed, Closing::Now, now);
+    }
+
+    /// Fills the transmit buffer with what the current phase has to send, up to about `max` bytes.
+    fn fill(&mut self, max: usize, now: Instant) -> Result<(), ConnectionError> {
+        let transmit = &mut self.transmit;
+        match &mut self.phase {
+            Phase::Security(selecting) => {
+                selecting.negotiator.poll_transmit(transmit.raw(), max, now);
+            }
+            Phase::Handshake(securing) => {
+                securing.handshake.poll_transmit(transmit.raw(), max, now);
+            }
+            Phase::Muxer(selecting) => {
+                let channel = &mut *selecting.secured.channel;
+                let (out, _) = transmit.frame(channel, MIN_FRAME_ROOM);
+                selecting.negotiator.poll_transmit(out, max, now);
+                transmit.seal(channel)?;
+            }
+            Phase::Open(open) => open.fill(transmit, max, now)?,
+            Phase::Remains { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        match &self.phase {
+            Phase::Security(phase) => Some(Deadline::new(phase.deadline, "handshake timeout")),
+            Phase::Handshake(phase) => Deadline::earlier(
+                Some(Deadline::new(phase.deadline, "handshake timeout")),
+                phase.handshake.poll_timeout(),
+            ),
+            Phase::Muxer(phase) => Some(Deadline::new(phase.deadline, "handshake timeout")),
+            Phase::Open(open) => open.muxer.poll_timeout(),
+            Phase::Remains { .. } => match self.close {
+                Some(Closing::Flushing { give_up }) => Some(Deadline::new(give_up, "close timeout")),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Open {
+    /// Decrypts and demultiplexes `input` until it is used up or the muxer is blocked.
+    fn advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        loop {
+            if !self.plain.is_empty() {
+                self.muxer.handle_input(&mut self.plain, now)?;
+            }
+            if !self.plain.is_empty() || !self.muxer.wants_input() {
+                return Ok(());
+            }
+            match self.channel.open(input)? {
+                Opened::NeedMore => {
+                    self.plain = BytesMut::new();
+                    return Ok(());
+                }
+                Opened::Plain(plain) => self.plain = plain,
+                Opened::Closed => return Err(ConnectionError::ClosedByPeer),
+            }
+        }
+    }
+
+    /// Appends the muxer's control frames, at most about `max` bytes, and seals.
+    fn fill(&mut self, transmit: &mut Transmit, max: usize, now: Instant) -> Result<(), ConnectionError> {
+        let limit = transmit.len().saturating_add(max);
+        loop {
+            let (out, room) = transmit.frame(&*self.channel, MIN_FRAME_ROOM);
+            let wanted = limit.saturating_sub(out.len()).clamp(MIN_FRAME_ROOM, room.max(MIN_FRAME_ROOM));
+            if room >= MIN_FRAME_ROOM && self.muxer.poll_transmit(out, wanted, now) == 0 {
+                break;
+            }
+            if transmit.len() >= limit {
+                break;
+            }
+            if room < MIN_FRAME_ROOM {
+                transmit.seal(&mut *self.channel)?;
+            }
+        }
+        Ok(transmit.seal(&mut *self.channel)?)
+    }
+
+    /// Writes data frames for `stream` until `limit` bytes wait to be sent.
+    fn write(
+        &mut self,
+        stream: StreamId,
+        data: &[u8],
+        transmit: &mut Transmit,
+        limit: usize,
+        now: Instant,
+    ) -> Result<usize, WriteError> {
+        let mut written = 0;
+        while written < data.len() && transmit.len() < limit {
+            let rest = &data[written..];
+            let (out, room) = transmit.frame(&*self.channel, rest.len().min(limit) + MIN_FRAME_ROOM);
+            if room < MIN_FRAME_ROOM {
+                transmit.seal(&mut *self.channel).map_err(|_| WriteError::Closed)?;
+                continue;
+            }
+            match self.muxer.write(stream, rest, out, room, now) {
+                Ok(taken) => written += taken,
+                Err(error) if written == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(written)
+    }
+}
+
+impl Layer for Pipeline {
+    type Event = CarrierEvent;
+    type Error = ConnectionError;
+
+    fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        if let (Some(closing), Phase::Remains { error, .. }) = (self.close, &self.phase) {
+            input.clear();
+            return if closing == Closing::Now { Err(error.clone()) } else { Ok(()) };
+        }
+        let result = self.advance(input, now);
+        if let Err(error) = &result {
+            self.fail(error.clone(), now);
+        }
+        result
+    }
+
+    fn handle_end(&mut self, end: End, now: Instant) {
+        let error = match &mut self.phase {
+            Phase::Security(selecting) => {
+                selecting.negotiator.end(end, now).map_or_else(no_security, |()| end.into())
+            }
+            Phase::Handshake(Securing { protocol, handshake, .. }) => {
+                handshake.handle_end(end, now);
+                match handshake.handle_input(&mut BytesMut::new(), now) {
+                    Err(error) => ConnectionError::security(protocol, error),
+                    Ok(()) => end.into(),
+                }
+            }
+            Phase::Muxer(selecting) => {
+                selecting.negotiator.end(end, now).map_or_else(no_muxer, |()| end.into())
+            }
+            Phase::Open(_) | Phase::Remains { .. } => end.into(),
+        };
+        self.die(error, end, Closing::Now, now);
+        self.close = Some(Closing::Now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let due = self.deadline().is_some_and(|deadline| deadline.at <= now);
+        match &mut self.phase {
+            _ if !due => {}
+            Phase::Open(open) => open.muxer.handle_timeout(now),
+            Phase::Handshake(securing) if now < securing.deadline => securing.handshake.handle_timeout(now),
+            Phase::Remains { .. } => self.close = Some(Closing::Now),
+            _ => self.fail(ConnectionError::HandshakeTimeout, now),
+        }
+    }
+
+    fn poll_transmit(&mut self, out: &mut BytesMut, max: usize, now: Instant) -> usize {
+        if self.close == Some(Closing::Now) || max == 0 {
+            return 0;
+        }
+        let mut sent = 0;
+        while sent < max {
+            if self.transmit.len() < max - sent
+                && let Err(error) = self.fill(max - sent, now)
+            {
+                self.fail(error, now);
+                break;
+            }
+            self.seal_open_frame(now);
+            match self.transmit.take(out, max - sent) {
+                0 => break,
+                taken => sent += taken,
+            }
+        }
+        sent
+    }
+
+    fn poll_event(&mut self) -> Option<CarrierEvent> {
+        if let Some(established) = self.established.take() {
+            return Some(CarrierEvent::Established(established));
+        }
+        let event = match &mut self.phase {
+            Phase::Open(Open { muxer, .. }) | Phase::Remains { muxer: Some(muxer), .. } => muxer.poll_event(),
+            _ => None,
+        };
+        if let Some(event) = event {
+            if let StreamsEvent::Reset(stream, _) = event {
+                self.turns.forget(stream);
+            }
+            return Some(CarrierEvent::Stream(event));
+        }
+        if self.transmit.is_empty() {
+            self.turns.restart();
+        }
+        let has_room = self.transmit.len() <= self.config.max_transmit_bytes / 2;
+        if has_room && let Some(stream) = self.turns.next() {
+            return Some(CarrierEvent::Stream(StreamsEvent::Writable(stream)));
+        }
+        self.closed.take().map(CarrierEvent::Closed)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        self.deadline()
+    }
+
+    fn wants_input(&self) -> bool {
+        match &self.phase {
+            Phase::Open(open) => open.plain.is_empty() && open.muxer.wants_input(),
+            Phase::Remains { .. } => self.close != Some(Closing::Now),
+            _ => true,
+        }
+    }
+
+    fn poll_close(&mut self) -> Option<Close> {
+        self.close.map(|closing| match closing {
+            Closing::Flushing { .. } => Close::Flush,
+            Closing::Now => Close::Now,
+        })
+    }
+}
+
+impl Pipeline {
+    fn seal_open_frame(&mut self, now: Instant) {
+        let sealed = match &mut self.phase {
+            Phase::Open(open) => self.transmit.seal(&mut *open.channel),
+            _ => Ok(()),
+        };
+        if let Err(error) = sealed {
+            self.fail(error.into(), now);
+        }
+    }
+}
+
+impl Streams for Pipeline {
+    fn open_stream(&mut self, now: Instant) -> Result<StreamId, OpenError> {
+        match &mut self.phase {
+            Phase::Open(open) => open.muxer.open_stream(now),
+            _ => Err(OpenError::Closed),
+        }
+    }
+
+    fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
+        let Phase::Open(open) = &mut self.phase else { return Err(WriteError::Closed) };
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let waiting = self.transmit.len();
+        let room = self.turns.allow(stream, self.config.max_transmit_bytes.saturating_sub(waiting));
+        if room == 0 {
+            self.turns.wait(stream);
+            return Err(WriteError::Blocked);
+        }
+        open.write(stream, data, &mut self.transmit, waiting + room, now)
+    }
+
+    fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
+        let open = match &mut self.phase {
+            Phase::Open(open) => open,
+            Phase::Remains { muxer: Some(muxer), .. } => return muxer.read(stream, max, now),
+            _ => return Err(ReadError::Closed),
+        };
+        let result = open.muxer.read(stream, max, now);
+        if !open.plain.is_empty()
+            && open.muxer.wants_input()
+            && let Err(error) = open.advance(&mut BytesMut::new(), now)
+        {
+            self.fail(error, now);
+        }
+        result
+    }
+
+    fn close_write(&mut self, stream: StreamId, now: Instant) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.muxer.close_write(stream, now);
+        }
+    }
+
+    fn reset(&mut self, stream: StreamId, now: Instant) {
+        self.turns.forget(stream);
+        match &mut self.phase {
+            Phase::Open(open) => open.muxer.reset(stream, now),
+            Phase::Remains { muxer: Some(muxer), .. } => muxer.reset(stream, now),
+            _ => {}
+        }
+    }
+}
+
+impl Carrier for Pipeline {
+    fn poll_event(&mut self) -> Option<CarrierEvent> {
+        Layer::poll_event(self)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        Layer::handle_timeout(self, now);
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Layer::poll_timeout(self)
+    }
+
+    fn close(&mut self, reason: ConnectionError, now: Instant) {
+        let closing = Closing::Flushing { give_up: now + self.config.close_timeout };
+        // What the muxer still has to say goes out first.
+        if let Err(error) = self.fill(usize::MAX, now) {
+            return self.fail(error, now);
+        }
+        self.die(reason, End::Closed, closing, now);
+    }
+}

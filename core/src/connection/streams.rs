@@ -1,0 +1,383 @@
+//! One stream of a connection: first negotiated, then cut into messages for the node, or raw for the application.
+
+use super::framing::{Cutter, Framing};
+use super::messages::OpenId;
+use super::negotiator::Negotiator;
+use super::table::ProtocolTable;
+use crate::machine::End;
+use crate::muxer::{ReadError, StreamId, Streams, WriteError};
+use crate::negotiation::{NegotiationError, ProtocolId};
+use crate::protocols::{StreamCloseCause, StreamOptions};
+use crate::time::Instant;
+use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
+
+/// The most bytes taken from the carrier in one read for a stream that is not raw.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A stream and what the node has yet to hear of it.
+pub(super) struct Stream {
+    pub(super) phase: StreamPhase,
+    pub(super) keep_alive: bool,
+    /// Stands in the line of streams with reports.
+    pub(super) queued: bool,
+    /// Agreed on, and not reported yet.
+    pub(super) opened: Option<Opened>,
+    /// Ended, and not reported yet: nothing but reports comes from it any more.
+    pub(super) over: Option<StreamCloseCause>,
+    /// The last report is out.
+    pub(super) reported: bool,
+}
+
+pub(super) enum StreamPhase {
+    Negotiating(Box<Negotiating>),
+    Framed(Box<Framed>),
+    Raw(Raw),
+}
+
+/// The report that a stream speaks a protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Opened {
+    pub(super) protocol: ProtocolId,
+    pub(super) options: StreamOptions,
+    pub(super) open: Option<OpenId>,
+}
+
+/// Agreeing on a protocol.
+pub(super) struct Negotiating {
+    pub(super) negotiator: Negotiator<ProtocolTable>,
+    /// The wish of the node, if we opened the stream.
+    pub(super) open: Option<(OpenId, StreamOptions)>,
+    /// Read and not used yet; at most one message and one read.
+    pub(super) input: BytesMut,
+    /// Answers that the carrier has not taken yet; a few messages.
+    pub(super) unsent: BytesMut,
+}
+
+impl Negotiating {
+    /// Negotiates as far as the carrier lets it; gives the protocol once it is agreed on.
+    ///
+    /// # Errors
+    /// The two sides do not agree, or the remote ended the stream first.
+    pub(super) fn advance(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<Option<ProtocolId>, NegotiationError> {
+        loop {
+            let agreed = self.negotiator.advance(&mut self.input, now)?;
+            self.negotiator.poll_transmit(&mut self.unsent, usize::MAX, now);
+            self.write(id, carrier, now);
+            if agreed.is_some() {
+                return Ok(agreed);
+            }
+            match carrier.read(id, READ_BYTES, now) {
+                Ok(chunk) => self.input.extend_from_slice(&chunk),
+                Err(ReadError::Blocked) => return Ok(None),
+                Err(ReadError::Ended | ReadError::Closed) => {
+                    self.negotiator.end(End::Closed, now)?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) {
+        while !self.unsent.is_empty() {
+            match carrier.write(id, &self.unsent, now) {
+                Ok(taken) => self.unsent.advance(taken),
+                Err(WriteError::Blocked) => return,
+                Err(WriteError::Closed) => self.unsent.clear(),
+            }
+        }
+    }
+}
+
+/// Messages towards the node.
+pub(super) struct Framed {
+    framing: Framing,
+    cutter: Cutter,
+    credit: u32,
+    /// Cut and not delivered yet; at most the credit that was given.
+    ready: VecDeque<(Bytes, Instant)>,
+    /// Bytes of frames taken by the carrier since the last report.
+    sent: usize,
+    incoming: Incoming,
+    outgoing: Outgoing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Incoming {
+    Open,
+    /// Ended, and the node does not know yet.
+    Ended,
+    Reported,
+}
+
+/// Raw bytes, read and written by the application.
+pub(super) struct Raw {
+    /// Read before the stream became raw.
+    pub(super) rest: Bytes,
+    pub(super) outgoing: Outgoing,
+    pub(super) read_blocked: bool,
+    pub(super) write_blocked: bool,
+    pub(super) read_ended: bool,
+    /// The application has gone; what arrives is dropped.
+    pub(super) discard: bool,
+}
+
+/// Our direction of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    /// What the carrier has not taken yet. The node bounds it by what it lets wait; the application's own bytes never wait here.
+    unsent: VecDeque<Bytes>,
+    end: OutgoingEnd,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum OutgoingEnd {
+    #[default]
+    Open,
+    /// To be ended once everything is taken.
+    Wanted,
+    Ended,
+}
+
+impl Outgoing {
+    pub(super) fn new(unsent: Bytes) -> Self {
+        let mut outgoing = Self::default();
+        outgoing.push(unsent);
+        outgoing
+    }
+
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if self.end == OutgoingEnd::Open && !bytes.is_empty() {
+            self.unsent.push_back(bytes);
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if self.end == OutgoingEnd::Open {
+            self.end = OutgoingEnd::Wanted;
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.end == OutgoingEnd::Open
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end == OutgoingEnd::Ended
+    }
+
+    /// Hands what waits to the carrier and ends the direction when that is wanted. Returns how much was taken.
+    pub(super) fn write(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> (usize, Flushed) {
+        let mut sent = 0;
+        while let Some(front) = self.unsent.front_mut() {
+            match carrier.write(id, front, now) {
+                Ok(taken) => {
+                    sent += taken;
+                    front.advance(taken);
+                    if front.is_empty() {
+                        self.unsent.pop_front();
+                    }
+                }
+                Err(WriteError::Blocked) => return (sent, Flushed::Blocked),
+                Err(WriteError::Closed) => {
+                    self.unsent.clear();
+                    self.end = OutgoingEnd::Ended;
+                }
+            }
+        }
+        self.unsent = VecDeque::new();
+        if self.end == OutgoingEnd::Wanted {
+            carrier.close_write(id, now);
+            self.end = OutgoingEnd::Ended;
+        }
+        (sent, Flushed::All)
+    }
+}
+
+/// Whether everything was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    All,
+    Blocked,
+}
+
+/// A report of a framed stream.
+pub(super) enum FramedReport {
+    Message(Bytes, Instant),
+    Sent(usize),
+    RemoteClosed,
+}
+
+impl Framed {
+    pub(super) fn new(options: StreamOptions, rest: Bytes, unsent: Bytes) -> Self {
+        Self {
+            framing: options.framing,
+            cutter: Cutter::new(options.framing, rest),
+            credit: options.credit,
+            ready: VecDeque::new(),
+            sent: 0,
+            incoming: Incoming::Open,
+            outgoing: Outgoing::new(unsent),
+        }
+    }
+
+    pub(super) fn send(&mut self, message: Bytes) {
+        self.outgoing.push(self.framing.prefix(message.len()));
+        self.outgoing.push(message);
+    }
+
+    pub(super) fn grant(&mut self, messages: u32) {
+        self.credit = self.credit.saturating_add(messages);
+    }
+
+    pub(super) fn close(&mut self) {
+        self.outgoing.close();
+    }
+
+    /// Hands what waits to the carrier.
+    pub(super) fn write(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) {
+        let (sent, _) = self.outgoing.write(id, carrier, now);
+        self.sent += sent;
+    }
+
+    /// Cuts messages as far as the credit goes.
+    ///
+    /// # Errors
+    /// The remote sent what the framing forbids, or ended in the middle of a message.
+    pub(super) fn read(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<(), StreamCloseCause> {
+        while self.incoming == Incoming::Open && self.credit > 0 {
+            if self.cutter.needs_chunk() {
+                match carrier.read(id, READ_BYTES, now) {
+                    Ok(chunk) => self.cutter.push(chunk),
+                    Err(ReadError::Blocked | ReadError::Closed) => return Ok(()),
+                    Err(ReadError::Ended) if self.cutter.is_at_boundary() => self.incoming = Incoming::Ended,
+                    Err(ReadError::Ended) => return Err(StreamCloseCause::Truncated),
+                }
+            }
+            if let Some(message) = self.cutter.next().map_err(StreamCloseCause::BadMessage)? {
+                self.credit -= 1;
+                self.ready.push_back((message, now));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn poll_report(&mut self) -> Option<FramedReport> {
+        if let Some((message, received_at)) = self.ready.pop_front() {
+            if self.ready.is_empty() {
+                self.ready = VecDeque::new();
+            }
+            return Some(FramedReport::Message(message, received_at));
+        }
+        if self.sent > 0 {
+            return Some(FramedReport::Sent(std::mem::take(&mut self.sent)));
+        }
+        if self.incoming == Incoming::Ended {
+            self.incoming = Incoming::Reported;
+            return Some(FramedReport::RemoteClosed);
+        }
+        None
+    }
+
+    pub(super) fn has_report(&self) -> bool {
+        !self.ready.is_empty() || self.sent > 0 || self.incoming == Incoming::Ended
+    }
+
+    /// Whether both directions have ended and the node knows everything.
+    pub(super) fn is_over(&self) -> bool {
+        self.outgoing.has_ended() && self.incoming == Incoming::Reported && !self.has_report()
+    }
+
+    /// What the application goes on with. Messages that were cut and not delivered become bytes again, so nothing is lost.
+    pub(super) fn into_raw(self) -> Raw {
+        let mut rest = BytesMut::new();
+        for (message, _) in &self.ready {
+            rest.extend_from_slice(&self.framing.prefix(message.len()));
+            rest.extend_from_slice(message);
+        }
+        rest.extend_from_slice(&self.cutter.into_rest());
+        Raw {
+            rest: rest.freeze(),
+            outgoing: self.outgoing,
+            read_blocked: false,
+            write_blocked: false,
+            read_ended: self.incoming != Incoming::Open,
+            discard: false,
+        }
+    }
+}
+
+impl Raw {
+    pub(super) fn new(rest: Bytes, unsent: Bytes) -> Self {
+        Self {
+            rest,
+            outgoing: Outgoing::new(unsent),
+            read_blocked: false,
+            write_blocked: false,
+            read_ended: false,
+            discard: false,
+        }
+    }
+
+    pub(super) fn read(
+        &mut self,
+        id: StreamId,
+        max: usize,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<Bytes, ReadError> {
+        if !self.rest.is_empty() {
+            return Ok(self.rest.split_to(max.min(self.rest.len())));
+        }
+        if self.read_ended {
+            return Err(ReadError::Ended);
+        }
+        let result = carrier.read(id, max, now);
+        self.read_blocked = result == Err(ReadError::Blocked);
+        self.read_ended = result == Err(ReadError::Ended);
+        result
+    }
+
+    pub(super) fn write(
+        &mut self,
+        id: StreamId,
+        data: &[u8],
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<usize, WriteError> {
+        if !self.outgoing.is_open() {
+            return Err(WriteError::Closed);
+        }
+        let result = match self.outgoing.write(id, carrier, now) {
+            (_, Flushed::All) => carrier.write(id, data, now),
+            (_, Flushed::Blocked) => Err(WriteError::Blocked),
+        };
+        self.write_blocked = result == Err(WriteError::Blocked);
+        result
+    }
+
+    /// Drops what has arrived.
+    pub(super) fn discard_input(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) {
+        while self.read(id, READ_BYTES, carrier, now).is_ok() {}
+    }
+
+    /// Whether both directions have ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.read_ended && self.outgoing.has_ended()
+    }
+}

@@ -1,0 +1,100 @@
+//! Putting a node together.
+
+use super::{LocalNode, Node, NodeConfig};
+use crate::crypto::CryptoProvider;
+use crate::identity::Keypair;
+use crate::muxer::MuxerProtocol;
+
+use crate::muxer::mplex::Mplex;
+use crate::protocols::Protocols;
+use crate::security::SecurityProtocol;
+use crate::security::secio::Secio;
+use crate::seed::Seed;
+use crate::time::Instant;
+use std::sync::Arc;
+
+/// Puts a node together: security protocols, muxers and protocols are added one by one, each list in order of preference.
+///
+/// Where nothing is said, the node secures with secio, muxes with mplex and draws an Ed25519 identity from its seed.
+#[derive(Debug)]
+pub struct NodeBuilder<P = ()> {
+    config: NodeConfig,
+    keypair: Option<Keypair>,
+    protocols: P,
+}
+
+impl Default for NodeBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl NodeBuilder {
+    /// Nothing said yet.
+    pub fn new() -> Self {
+        Self { config: NodeConfig::default(), keypair: None, protocols: () }
+    }
+}
+
+impl<P> NodeBuilder<P> {
+    /// Adds a security protocol behind those added before.
+    #[must_use]
+    pub fn security(mut self, protocol: impl SecurityProtocol) -> Self {
+        self.config.swarm.connection.security.push(Arc::new(protocol));
+        self
+    }
+
+    /// Adds a muxer behind those added before.
+    #[must_use]
+    pub fn muxer(mut self, protocol: impl MuxerProtocol) -> Self {
+        self.config.swarm.connection.muxers.push(Arc::new(protocol));
+        self
+    }
+
+    /// Sets where signatures and ciphers come from.
+    #[must_use]
+    pub fn crypto(mut self, provider: impl CryptoProvider) -> Self {
+        self.config.swarm.connection.crypto = Arc::new(provider);
+        self
+    }
+
+    /// Sets the node's identity.
+    #[must_use]
+    pub fn identity(mut self, keypair: Keypair) -> Self {
+        self.keypair = Some(keypair);
+        self
+    }
+
+    /// Mounts the user's own protocols in place of those mounted before: one machine, or a tuple of them.
+    #[must_use]
+    pub fn protocols<Q>(self, protocols: Q) -> NodeBuilder<Q> {
+        NodeBuilder { config: self.config, keypair: self.keypair, protocols }
+    }
+
+    /// Changes limits, timeouts and what ping and identify do.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+}
+
+impl<P: Protocols> NodeBuilder<P> {
+    /// The node, for a driver that keeps the connections itself.
+    pub fn build(mut self, mut seed: Seed, now: Instant) -> Node<P> {
+        let connection = &mut self.config.swarm.connection;
+        if connection.security.is_empty() {
+            connection.security.push(Arc::new(Secio::default()));
+        }
+        if connection.muxers.is_empty() {
+            connection.muxers.push(Arc::new(Mplex::default()));
+        }
+        let keypair = self.keypair.unwrap_or_else(|| Keypair::generate_ed25519(&mut seed.child("identity")));
+        Node::new(self.config, keypair, self.protocols, seed, now)
+    }
+
+    /// The node together with its connections, for one thread.
+    pub fn build_local(self, seed: Seed, now: Instant) -> LocalNode<P> {
+        LocalNode::new(self.build(seed, now))
+    }
+}

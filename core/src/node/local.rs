@@ -1,0 +1,333 @@
+//! A node and its connections in one thread.
+
+use super::{Node, NodeCommand, NodeEvent};
+use crate::address::Multiaddr;
+use crate::connection::{Connection, ConnectionId, StreamEvent};
+use crate::identity::PeerId;
+use crate::machine::{Close, End, Layer, Machine};
+use crate::muxer::{ReadError, WriteError};
+use crate::negotiation::ProtocolId;
+use crate::protocols::{Protocols, RequestId, StreamKey, Target};
+use crate::swarm::{DialId, ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
+use crate::time::{Deadline, Instant, Timers};
+use bytes::{Bytes, BytesMut};
+use smallvec::smallvec;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What a [`LocalNode`] wants done, and what it tells the user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LocalOutput<E> {
+    /// For the user.
+    Event(SwarmEvent),
+    /// For the user, from ping, identify or a protocol of the user's own.
+    Protocol(NodeEvent<E>),
+    /// For the user: a raw stream can be read or written again, or is over.
+    Stream(ConnectionId, StreamEvent),
+    /// Listen here; answer with [`SwarmInput::Listening`] or [`SwarmInput::ListenFailed`].
+    Listen {
+        /// The listener.
+        listener: ListenerId,
+        /// Where; port 0 lets the system choose.
+        address: Multiaddr,
+    },
+    /// Stop listening.
+    StopListening {
+        /// The listener.
+        listener: ListenerId,
+    },
+    /// Connect a byte stream; answer with [`SwarmInput::Dialed`] or [`SwarmInput::DialFailed`].
+    Dial {
+        /// Comes back in the answer.
+        connection: ConnectionId,
+        /// Where.
+        address: Multiaddr,
+    },
+    /// Nobody waits for this dial any more.
+    CancelDial {
+        /// Which dial.
+        connection: ConnectionId,
+    },
+    /// Drop the byte stream that was accepted.
+    Refuse {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// The connection may have bytes to send, or want input again: call [`LocalNode::poll_transmit`] until it gives nothing, and
+    /// see [`LocalNode::wants_input`].
+    Drive {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// Close the byte stream, as [`Close`] says. After [`Close::Now`] the connection is unknown, except that what its raw
+    /// streams have received can still be read.
+    Close {
+        /// Which connection.
+        connection: ConnectionId,
+        /// How.
+        how: Close,
+    },
+}
+
+/// A node and its connections, owned by one thread. The caller brings sockets and time.
+///
+/// Feed it with [`LocalNode::handle_input`], [`LocalNode::handle_bytes`], [`LocalNode::handle_end`] and
+/// [`LocalNode::handle_timeout`]; then call [`LocalNode::poll_output`] until it gives nothing.
+pub struct LocalNode<P: Protocols = ()> {
+    node: Node<P>,
+    connections: BTreeMap<ConnectionId, Attached>,
+    timers: Timers<ConnectionId>,
+    /// Connections that something has happened to since the outputs were last drained.
+    touched: BTreeSet<ConnectionId>,
+    outputs: VecDeque<LocalOutput<P::Event>>,
+    /// Connections that the caller is to be told to drive.
+    to_drive: BTreeSet<ConnectionId>,
+    requests: u64,
+}
+
+struct Attached {
+    connection: Connection,
+    /// What the caller was last told.
+    close: Option<Close>,
+}
+
+impl<P: Protocols> LocalNode<P> {
+    /// Takes a node that has no connections yet.
+    pub fn new(node: Node<P>) -> Self {
+        Self {
+            node,
+            connections: BTreeMap::new(),
+            timers: Timers::default(),
+            touched: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            to_drive: BTreeSet::new(),
+            requests: 0,
+        }
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node<P> {
+        &self.node
+    }
+
+    /// Who this node is.
+    pub fn local_peer(&self) -> PeerId {
+        self.node.local_peer()
+    }
+
+    /// Takes what the user wants or what the caller has done. Messages between the halves are not the caller's business here.
+    pub fn handle_input(&mut self, input: SwarmInput<NodeCommand<P::Command>>, now: Instant) {
+        self.node.handle_input(input, now);
+        self.settle(now);
+    }
+
+    /// Starts to listen: the outcome is a [`SwarmEvent`] with the id.
+    pub fn listen(&mut self, address: Multiaddr, now: Instant) -> ListenerId {
+        let id = self.node.listen(address, now);
+        self.settle(now);
+        id
+    }
+
+    /// Starts to dial: the outcome is a [`SwarmEvent`] with the id.
+    pub fn dial(&mut self, address: Multiaddr, now: Instant) -> DialId {
+        let id = self.node.dial(address, now);
+        self.settle(now);
+        id
+    }
+
+    /// Accepts raw streams of `protocol` from now on.
+    pub fn handle_protocol(&mut self, protocol: ProtocolId, now: Instant) {
+        self.handle_input(SwarmInput::HandleProtocol { protocol }, now);
+    }
+
+    /// Opens a raw stream: the outcome is a [`SwarmEvent`] with the id. Do not mix with ids of your own in
+    /// [`SwarmInput::OpenStream`].
+    pub fn open_stream(&mut self, target: Target, protocol: ProtocolId, now: Instant) -> RequestId {
+        let request = RequestId(self.requests);
+        self.requests += 1;
+        self.handle_input(SwarmInput::OpenStream { request, target, protocols: smallvec![protocol] }, now);
+        request
+    }
+
+    /// Tells of a remote that connected; returns the connection's id. [`LocalOutput::Refuse`] may follow.
+    pub fn handle_incoming(
+        &mut self,
+        listener: ListenerId,
+        remote_address: Multiaddr,
+        now: Instant,
+    ) -> ConnectionId {
+        let connection = self.node.next_connection_id();
+        self.handle_input(SwarmInput::Incoming { connection, listener, remote_address }, now);
+        connection
+    }
+
+    /// Gives bytes of the byte stream to a connection, which takes what it can off the front of `input`.
+    pub fn handle_bytes(&mut self, connection: ConnectionId, input: &mut BytesMut, now: Instant) {
+        self.with(connection, now, |connection| {
+            // The connection reports its end itself.
+            drop(connection.handle_input(input, now));
+        });
+    }
+
+    /// Tells a connection that its byte stream ended.
+    pub fn handle_end(&mut self, connection: ConnectionId, end: End, now: Instant) {
+        self.with(connection, now, |connection| connection.handle_end(end, now));
+    }
+
+    /// Appends what a connection has to send to `out`, about `max` bytes at most, and returns how much.
+    pub fn poll_transmit(
+        &mut self,
+        connection: ConnectionId,
+        out: &mut BytesMut,
+        max: usize,
+        now: Instant,
+    ) -> usize {
+        let Some(attached) = self.connections.get_mut(&connection) else { return 0 };
+        let sent = attached.connection.poll_transmit(out, max, now);
+        if sent > 0 {
+            self.touched.insert(connection);
+            self.settle(now);
+        }
+        sent
+    }
+
+    /// Whether a connection takes input now. See [`Layer::wants_input`].
+    pub fn wants_input(&self, connection: ConnectionId) -> bool {
+        self.connections.get(&connection).is_some_and(|attached| attached.connection.wants_input())
+    }
+
+    /// Reads a raw stream. See [`Connection::read`].
+    ///
+    /// # Errors
+    /// See [`Connection::read`].
+    pub fn read(&mut self, stream: StreamKey, max: usize, now: Instant) -> Result<Bytes, ReadError> {
+        let attached = self.connections.get_mut(&stream.connection).ok_or(ReadError::Closed)?;
+        let result = attached.connection.read(stream.stream, max, now);
+        // Finding nothing to read changes nothing.
+        if result.is_ok() || attached.connection.has_messages() {
+            self.touched.insert(stream.connection);
+            self.settle(now);
+        }
+        result
+    }
+
+    /// Writes a raw stream. See [`Connection::write`].
+    ///
+    /// # Errors
+    /// See [`Connection::write`].
+    pub fn write(&mut self, stream: StreamKey, data: &[u8], now: Instant) -> Result<usize, WriteError> {
+        self.with(stream.connection, now, |connection| connection.write(stream.stream, data, now))
+            .unwrap_or(Err(WriteError::Closed))
+    }
+
+    /// Ends our direction of a raw stream. See [`Connection::close_write`].
+    pub fn close_write(&mut self, stream: StreamKey, now: Instant) {
+        self.with(stream.connection, now, |connection| connection.close_write(stream.stream, now));
+    }
+
+    /// Ends a raw stream at once. See [`Connection::reset`].
+    pub fn reset(&mut self, stream: StreamKey, now: Instant) {
+        self.with(stream.connection, now, |connection| connection.reset(stream.stream, now));
+    }
+
+    /// A point in time was reached.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.node.handle_timeout(now);
+        while let Some(id) = self.timers.pop_due(now) {
+            if let Some(attached) = self.connections.get_mut(&id) {
+                attached.connection.handle_timeout(now);
+                self.touched.insert(id);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// When to call [`LocalNode::handle_timeout`], and why.
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        Deadline::earlier(self.node.poll_timeout(), self.timers.next())
+    }
+
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<LocalOutput<P::Event>> {
+        let drive = |connection| LocalOutput::Drive { connection };
+        self.outputs.pop_front().or_else(|| self.to_drive.pop_first().map(drive))
+    }
+
+    fn with<T>(
+        &mut self,
+        id: ConnectionId,
+        now: Instant,
+        action: impl FnOnce(&mut Connection) -> T,
+    ) -> Option<T> {
+        let attached = self.connections.get_mut(&id)?;
+        let result = action(&mut attached.connection);
+        self.touched.insert(id);
+        self.settle(now);
+        Some(result)
+    }
+
+    /// Carries messages between the halves until there are none, then notes what the caller has to do.
+    fn settle(&mut self, now: Instant) {
+        let mut settled = BTreeSet::new();
+        loop {
+            while let Some(output) = self.node.poll_output() {
+                self.handle_node_output(output, now);
+            }
+            let Some(id) = self.touched.pop_first() else { break };
+            let Some(attached) = self.connections.get_mut(&id) else { continue };
+            while let Some(message) = attached.connection.poll_message() {
+                self.node.handle_input(SwarmInput::FromConnection { connection: id, message }, now);
+            }
+            while let Some(event) = attached.connection.poll_event() {
+                self.outputs.push_back(LocalOutput::Stream(id, event));
+            }
+            settled.insert(id);
+        }
+        for id in settled {
+            self.note(id);
+        }
+    }
+
+    /// Notes what the caller has to do for a connection that something has happened to.
+    fn note(&mut self, id: ConnectionId) {
+        let Some(attached) = self.connections.get_mut(&id) else { return };
+        self.timers.set(id, attached.connection.poll_timeout());
+        let close = attached.connection.poll_close();
+        if close != attached.close {
+            attached.close = close;
+            self.outputs.extend(close.map(|how| LocalOutput::Close { connection: id, how }));
+        }
+        if close != Some(Close::Now) {
+            self.to_drive.insert(id);
+        } else if attached.connection.stream_count() == 0 {
+            self.connections.remove(&id);
+            self.timers.set(id, None);
+        }
+    }
+
+    fn handle_node_output(&mut self, output: SwarmOutput<NodeEvent<P::Event>>, now: Instant) {
+        let output = match output {
+            SwarmOutput::Connection { connection } => {
+                if let Some(value) = self.node.take_connection(connection, now) {
+                    self.connections.insert(connection, Attached { connection: value, close: None });
+                    self.touched.insert(connection);
+                }
+                return;
+            }
+            SwarmOutput::ToConnection { connection, message } => {
+                if let Some(attached) = self.connections.get_mut(&connection) {
+                    attached.connection.handle_message(message, now);
+                    self.touched.insert(connection);
+                }
+                return;
+            }
+            SwarmOutput::Event(event) => LocalOutput::Event(event),
+            SwarmOutput::Protocol(event) => LocalOutput::Protocol(event),
+            SwarmOutput::Listen { listener, address } => LocalOutput::Listen { listener, address },
+            SwarmOutput::StopListening { listener } => LocalOutput::StopListening { listener },
+            SwarmOutput::Dial { connection, address } => LocalOutput::Dial { connection, address },
+            SwarmOutput::CancelDial { connection } => LocalOutput::CancelDial { connection },
+            SwarmOutput::Refuse { connection } => LocalOutput::Refuse { connection },
+        };
+        self.outputs.push_back(output);
+    }
+}

@@ -1,0 +1,362 @@
+//! The swarm: listeners, dials, connections and their limits, and the mounted protocols on the streams.
+//!
+//! A [`Swarm`] is a [`Machine`]. It never touches a byte of a connection: it hands out
+//! [`Connection`](crate::connection::Connection)s by value, and talks to them in messages that the driver carries. What it knows of a connection is what the connection last said.
+
+mod connections;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use types::{
+    DialError, DialId, Entropy, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
+};
+
+use crate::address::{self, Multiaddr};
+use crate::connection::{ConnectionConfig, ConnectionId, NodeMessage, OpenId, ProtocolTable, ToConnection};
+use crate::identity::{Keypair, PeerId};
+use crate::machine::Machine;
+use crate::negotiation::ProtocolId;
+use crate::protocols::{Fact, LocalInfo, Protocols, RequestId, StreamOptions};
+use crate::security::HandshakeSetup;
+use crate::seed::Seed;
+use crate::time::{Deadline, Instant, Timers};
+use connections::Record;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use streams::{Owner, PendingOpen};
+
+/// How a swarm behaves.
+#[derive(Debug, Clone)]
+pub struct SwarmConfig {
+    /// How its connections behave.
+    pub connection: ConnectionConfig,
+    /// How long the driver may take to connect a byte stream.
+    pub dial_timeout: Duration,
+    /// How many connections there may be, open or on the way; more dials fail and more remotes are refused.
+    pub max_connections: usize,
+    /// How many of them may be remotes that are not authenticated yet; more are refused. Ends an attack by silent connections.
+    pub max_pending_incoming: usize,
+    /// How many bytes of messages may wait on one stream before sending answers `Blocked`. One message always may.
+    pub max_unsent_bytes: usize,
+}
+
+impl Default for SwarmConfig {
+    /// 15 s to connect; 4,096 connections, 256 of them not authenticated; 64 KiB unsent on a stream.
+    fn default() -> Self {
+        Self {
+            connection: ConnectionConfig::default(),
+            dial_timeout: Duration::from_secs(15),
+            max_connections: 4096,
+            max_pending_incoming: 256,
+            max_unsent_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// Connections, and the protocols `P` on them. See the [module documentation](self).
+pub struct Swarm<P: Protocols> {
+    config: SwarmConfig,
+    connection_config: Arc<ConnectionConfig>,
+    keypair: Arc<Keypair>,
+    local_peer: PeerId,
+    seed: Seed,
+    protocols: P,
+    /// Who gets the streams of which inbound protocol.
+    owners: BTreeMap<ProtocolId, Owner>,
+    table: Arc<ProtocolTable>,
+    listeners: BTreeMap<ListenerId, Vec<Multiaddr>>,
+    connections: BTreeMap<ConnectionId, Record>,
+    peers: BTreeMap<PeerId, SmallVec<[ConnectionId; 1]>>,
+    pending_incoming: usize,
+    /// Connections that the driver has yet to take.
+    untaken: BTreeMap<ConnectionId, HandshakeSetup>,
+    opens: BTreeMap<OpenId, PendingOpen>,
+    /// The wishes in `opens`, by what their owners call them.
+    requests: BTreeSet<(Owner, RequestId)>,
+    dial_deadlines: Timers<ConnectionId>,
+    outputs: VecDeque<SwarmOutput<P::Event>>,
+    ids: Ids,
+    life: Life,
+}
+
+/// The next id of each kind.
+#[derive(Debug, Default)]
+struct Ids {
+    connection: u64,
+    open: u64,
+    listener: u64,
+    dial: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Running,
+    ShuttingDown,
+    Over,
+}
+
+impl<P: Protocols> Swarm<P> {
+    /// A swarm with the identity `keypair` and the mounted `protocols`.
+    pub fn new(config: SwarmConfig, keypair: Keypair, protocols: P, seed: Seed, now: Instant) -> Self {
+        let mut owners = BTreeMap::new();
+        let mut table = ProtocolTable::default();
+        for (index, inbound) in protocols.inbound() {
+            table.0.insert(inbound.id.clone(), inbound.options);
+            owners.insert(inbound.id, Owner::Protocol(index));
+        }
+        let mut swarm = Self {
+            connection_config: Arc::new(config.connection.clone()),
+            config,
+            local_peer: keypair.public().to_peer_id(),
+            keypair: Arc::new(keypair),
+            seed,
+            protocols,
+            owners,
+            table: Arc::new(table),
+            listeners: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            pending_incoming: 0,
+            untaken: BTreeMap::new(),
+            opens: BTreeMap::new(),
+            requests: BTreeSet::new(),
+            dial_deadlines: Timers::default(),
+            outputs: VecDeque::new(),
+            ids: Ids::default(),
+            life: Life::Running,
+        };
+        swarm.tell_local(now);
+        swarm.drain_protocols(now);
+        swarm
+    }
+
+    /// Who this node is.
+    pub fn local_peer(&self) -> PeerId {
+        self.local_peer
+    }
+
+    /// Where the node listens.
+    pub fn listen_addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.listeners.values().flatten()
+    }
+
+    /// The mounted protocols.
+    pub fn protocols(&self) -> &P {
+        &self.protocols
+    }
+
+    /// Whether a mounted machine has this protocol.
+    pub fn is_mounted(&self, protocol: &ProtocolId) -> bool {
+        matches!(self.owners.get(protocol), Some(Owner::Protocol(_)))
+    }
+
+    /// The peers to whom a connection is open, each once.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.peers.keys().copied()
+    }
+
+    /// How many connections there are, open or on the way.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Draws the id for an incoming connection.
+    pub fn next_connection_id(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.ids.connection);
+        self.ids.connection += 1;
+        id
+    }
+
+    /// Makes [`SwarmInput::Listen`] and returns its id.
+    pub fn listen(&mut self, address: Multiaddr, now: Instant) -> ListenerId {
+        let listener = ListenerId(self.ids.listener);
+        self.handle_input(SwarmInput::Listen { listener, address }, now);
+        listener
+    }
+
+    /// Makes [`SwarmInput::Dial`] and returns its id.
+    pub fn dial(&mut self, address: Multiaddr, now: Instant) -> DialId {
+        let dial = DialId(self.ids.dial);
+        self.handle_input(SwarmInput::Dial { dial, address }, now);
+        dial
+    }
+
+    fn handle_listen(&mut self, listener: ListenerId, address: Multiaddr) {
+        let error = if listener.0 < self.ids.listener {
+            ListenError::IdReused
+        } else if self.life != Life::Running {
+            ListenError::ShuttingDown
+        } else {
+            self.ids.listener = listener.0.saturating_add(1);
+            self.listeners.insert(listener, Vec::new());
+            return self.outputs.push_back(SwarmOutput::Listen { listener, address });
+        };
+        self.event(SwarmEvent::ListenFailed { listener, error });
+    }
+
+    fn handle_listening(&mut self, listener: ListenerId, address: Multiaddr, now: Instant) {
+        if let Some(addresses) = self.listeners.get_mut(&listener)
+            && !addresses.contains(&address)
+        {
+            addresses.push(address.clone());
+            self.event(SwarmEvent::Listening { listener, address });
+            self.tell_local(now);
+        }
+    }
+
+    fn close_listener(&mut self, listener: ListenerId, event: SwarmEvent, now: Instant) {
+        if self.listeners.remove(&listener).is_some() {
+            self.event(event);
+            self.tell_local(now);
+        }
+    }
+
+    fn set_handler(&mut self, protocol: ProtocolId, wanted: bool, now: Instant) {
+        let owner = self.owners.get(&protocol);
+        if let Some(Owner::Protocol(_)) = owner {
+            return self.event(SwarmEvent::ProtocolTaken { protocol });
+        }
+        if owner.is_some() == wanted {
+            return;
+        }
+        let mut table = (*self.table).clone();
+        if wanted {
+            table.0.insert(protocol.clone(), StreamOptions::raw());
+            self.owners.insert(protocol, Owner::Application);
+        } else {
+            table.0.remove(&protocol);
+            self.owners.remove(&protocol);
+        }
+        self.table = Arc::new(table);
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.send(id, NodeMessage::Protocols(self.table.clone()));
+        }
+        self.tell_local(now);
+    }
+
+    /// Tells the protocols what this node is.
+    fn tell_local(&mut self, now: Instant) {
+        let info = Arc::new(LocalInfo {
+            peer: self.local_peer,
+            public_key: self.keypair.public().clone(),
+            listen_addresses: self.listen_addresses().cloned().collect(),
+            protocols: self.table.0.keys().cloned().collect(),
+        });
+        self.broadcast(&Fact::Local(info), now);
+    }
+
+    fn broadcast(&mut self, fact: &Fact, now: Instant) {
+        for index in 0..P::COUNT {
+            self.protocols.handle_fact(index, fact.clone(), now);
+        }
+    }
+
+    fn event(&mut self, event: SwarmEvent) {
+        self.outputs.push_back(SwarmOutput::Event(event));
+    }
+
+    /// Sends a message to a connection whose byte stream exists.
+    fn send(&mut self, connection: ConnectionId, message: NodeMessage) {
+        if self.connections.get(&connection).is_some_and(Record::is_attached) {
+            self.outputs.push_back(SwarmOutput::ToConnection { connection, message: ToConnection(message) });
+        }
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        if self.life != Life::Running {
+            return;
+        }
+        self.life = Life::ShuttingDown;
+        let listeners: Vec<ListenerId> = self.listeners.keys().copied().collect();
+        for listener in listeners {
+            self.outputs.push_back(SwarmOutput::StopListening { listener });
+            self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
+        }
+        let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.abandon_dial(connection, DialError::ShuttingDown);
+            self.send(connection, NodeMessage::Shutdown);
+        }
+    }
+
+    /// The last word, once nothing is left.
+    fn finish_shutdown(&mut self) {
+        if self.life == Life::ShuttingDown && self.connections.is_empty() {
+            self.life = Life::Over;
+            self.event(SwarmEvent::ShutDown);
+        }
+    }
+}
+
+impl<P: Protocols> Machine for Swarm<P> {
+    type Input = SwarmInput<P::Command>;
+    type Output = SwarmOutput<P::Event>;
+
+    fn handle_input(&mut self, input: Self::Input, now: Instant) {
+        if self.life == Life::Over {
+            return self.refuse(input);
+        }
+        match input {
+            SwarmInput::Listen { listener, address } => self.handle_listen(listener, address),
+            SwarmInput::StopListening { listener } => {
+                if self.listeners.contains_key(&listener) {
+                    self.outputs.push_back(SwarmOutput::StopListening { listener });
+                }
+                self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
+            }
+            SwarmInput::Dial { dial, address } => self.handle_dial(dial, &address, now),
+            SwarmInput::OpenStream { request, target, protocols } => {
+                self.open_stream(Owner::Application, request, target, protocols, StreamOptions::raw(), now);
+            }
+            SwarmInput::HandleProtocol { protocol } => self.set_handler(protocol, true, now),
+            SwarmInput::StopHandlingProtocol { protocol } => self.set_handler(protocol, false, now),
+            SwarmInput::Disconnect { connection } => self.disconnect(connection),
+            SwarmInput::Command(command) => self.protocols.handle_command(command, now),
+            SwarmInput::Shutdown => self.shut_down(now),
+            SwarmInput::Entropy(Entropy(entropy)) => self.seed.mix(&entropy),
+            SwarmInput::Listening { listener, address } => self.handle_listening(listener, address, now),
+            SwarmInput::ListenFailed { listener, error } => {
+                let event = SwarmEvent::ListenFailed { listener, error: error.into() };
+                self.close_listener(listener, event, now);
+            }
+            SwarmInput::Incoming { connection, listener, remote_address } => {
+                self.handle_incoming(connection, listener, remote_address);
+            }
+            SwarmInput::Dialed { connection } => self.handle_dialed(connection),
+            SwarmInput::DialFailed { connection, error } => {
+                self.fail_dial(connection, DialError::Transport(error));
+            }
+            SwarmInput::FromConnection { connection, message } => {
+                self.handle_message(connection, message.0, now);
+            }
+        }
+        self.drain_protocols(now);
+        self.finish_shutdown();
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some(connection) = self.dial_deadlines.pop_due(now) {
+            self.outputs.push_back(SwarmOutput::CancelDial { connection });
+            self.fail_dial(connection, DialError::Timeout);
+        }
+        self.protocols.handle_timeout(now);
+        self.drain_protocols(now);
+        self.finish_shutdown();
+    }
+
+    fn poll_output(&mut self) -> Option<Self::Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        if self.life == Life::Over {
+            return None;
+        }
+        Deadline::earlier(self.dial_deadlines.next(), self.protocols.poll_timeout())
+    }
+}

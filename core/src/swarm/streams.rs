@@ -1,0 +1,288 @@
+//! Streams: who owns them, and what goes to and fro between connections and protocols.
+
+use super::connections::{Record, State};
+use super::{Swarm, SwarmEvent, SwarmOutput};
+use crate::connection::{ConnectionId, ConnectionMessage, Framing, NodeMessage, OpenId};
+use crate::identity::PeerId;
+use crate::negotiation::ProtocolId;
+use crate::protocols::{Fact, Protocols, RequestId, StreamError, StreamKey, StreamOptions, Target, ToSwarm};
+use crate::time::Instant;
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Who a stream belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    /// The application: raw bytes on the connection.
+    Application,
+    /// The mounted machine with this number.
+    Protocol(usize),
+}
+
+/// What the swarm knows of a stream.
+pub(super) struct StreamRecord {
+    owner: Owner,
+    protocol: ProtocolId,
+    framing: Framing,
+    /// Bytes of messages on the way to the muxer.
+    unsent_bytes: usize,
+    /// A message was refused; `Writable` is owed.
+    blocked: bool,
+}
+
+/// A wish for a stream, passed on to a connection.
+pub(super) struct PendingOpen {
+    pub(super) connection: ConnectionId,
+    owner: Owner,
+    request: RequestId,
+}
+
+impl<P: Protocols> Swarm<P> {
+    /// Does what the protocols want until they want nothing more.
+    pub(super) fn drain_protocols(&mut self, now: Instant) {
+        while let Some((index, output)) = self.protocols.poll_output() {
+            let owner = Owner::Protocol(index);
+            match output {
+                ToSwarm::Event(event) => self.outputs.push_back(SwarmOutput::Protocol(event)),
+                ToSwarm::OpenStream { request, target, protocols, options } => {
+                    self.open_stream(owner, request, target, protocols, options, now);
+                }
+                ToSwarm::Send { stream, message } => self.send_message(index, stream, message, now),
+                ToSwarm::Grant { stream, messages } => {
+                    self.tell_stream(owner, stream, NodeMessage::Grant { stream: stream.stream, messages });
+                }
+                // What was refused would be lost behind a close.
+                ToSwarm::Close { stream } if self.is_blocked(stream) => {}
+                ToSwarm::Close { stream } => {
+                    self.tell_stream(owner, stream, NodeMessage::Close { stream: stream.stream });
+                }
+                ToSwarm::Reset { stream } => {
+                    self.tell_stream(owner, stream, NodeMessage::Reset { stream: stream.stream });
+                }
+                ToSwarm::IntoRaw { stream } => self.hand_over(owner, stream),
+                ToSwarm::Disconnect { connection } => self.disconnect(connection),
+            }
+        }
+    }
+
+    pub(super) fn open_stream(
+        &mut self,
+        owner: Owner,
+        request: RequestId,
+        target: Target,
+        protocols: SmallVec<[ProtocolId; 1]>,
+        options: StreamOptions,
+        now: Instant,
+    ) {
+        let connection = match target {
+            Target::Connection(connection) => Some(connection),
+            Target::Peer(peer) => self.best_connection(peer),
+        };
+        let is_open = |id: &ConnectionId| {
+            matches!(self.connections.get(id), Some(Record { state: State::Open { .. }, .. }))
+        };
+        let error = match connection.filter(is_open) {
+            _ if protocols.is_empty() => StreamError::Invalid("no protocol was proposed"),
+            _ if self.requests.contains(&(owner, request)) => {
+                StreamError::Invalid("the request id is waiting for its answer already")
+            }
+            None => StreamError::NotConnected,
+            Some(connection) => {
+                let open = OpenId(self.ids.open);
+                self.ids.open += 1;
+                self.opens.insert(open, PendingOpen { connection, owner, request });
+                self.requests.insert((owner, request));
+                return self.send(connection, NodeMessage::Open { open, protocols, options });
+            }
+        };
+        self.answer_open(owner, request, error, now);
+    }
+
+    pub(super) fn fail_open(&mut self, open: OpenId, error: StreamError, now: Instant) {
+        if let Some(PendingOpen { owner, request, .. }) = self.take_open(open) {
+            self.answer_open(owner, request, error, now);
+        }
+    }
+
+    fn take_open(&mut self, open: OpenId) -> Option<PendingOpen> {
+        let pending = self.opens.remove(&open)?;
+        self.requests.remove(&(pending.owner, pending.request));
+        Some(pending)
+    }
+
+    fn answer_open(&mut self, owner: Owner, request: RequestId, error: StreamError, now: Instant) {
+        match owner {
+            Owner::Application => self.event(SwarmEvent::StreamFailed { request, error }),
+            Owner::Protocol(index) => self.tell(index, Fact::OpenFailed { request, error }, now),
+        }
+    }
+
+    fn tell(&mut self, index: usize, fact: Fact, now: Instant) {
+        self.protocols.handle_fact(index, fact, now);
+    }
+
+    fn stream_mut(&mut self, key: StreamKey) -> Option<&mut StreamRecord> {
+        match self.connections.get_mut(&key.connection) {
+            Some(Record { state: State::Open { streams, .. }, .. }) => streams.get_mut(&key.stream),
+            _ => None,
+        }
+    }
+
+    fn is_blocked(&mut self, key: StreamKey) -> bool {
+        self.stream_mut(key).is_some_and(|stream| stream.blocked)
+    }
+
+    /// Passes on what an owner wants of its stream.
+    fn tell_stream(&mut self, owner: Owner, key: StreamKey, message: NodeMessage) {
+        if self.stream_mut(key).is_some_and(|stream| stream.owner == owner) {
+            self.send(key.connection, message);
+        }
+    }
+
+    fn send_message(&mut self, index: usize, key: StreamKey, message: Bytes, now: Instant) {
+        let max_unsent_bytes = self.config.max_unsent_bytes;
+        let Some(stream) = self.stream_mut(key) else { return };
+        if stream.owner != Owner::Protocol(index) {
+            return;
+        }
+        let bytes = stream.framing.wire_bytes(message.len());
+        let is_full = stream.unsent_bytes > 0 && stream.unsent_bytes.saturating_add(bytes) > max_unsent_bytes;
+        if is_full || stream.blocked {
+            stream.blocked = true;
+            return self.tell(index, Fact::Blocked { stream: key, message }, now);
+        }
+        stream.unsent_bytes += bytes;
+        self.send(key.connection, NodeMessage::Send { stream: key.stream, message });
+    }
+
+    /// Gives a stream of a protocol to the application.
+    fn hand_over(&mut self, owner: Owner, key: StreamKey) {
+        let Some(Record { state: State::Open { peer, streams }, .. }) =
+            self.connections.get_mut(&key.connection)
+        else {
+            return;
+        };
+        let peer = *peer;
+        if let Some(stream) = streams.get_mut(&key.stream)
+            && stream.owner == owner
+        {
+            stream.owner = Owner::Application;
+            let protocol = stream.protocol.clone();
+            self.send(key.connection, NodeMessage::IntoRaw { stream: key.stream });
+            self.event(SwarmEvent::StreamOpened { stream: key, peer, protocol, request: None });
+        }
+    }
+
+    /// What a connection says about one of its streams.
+    pub(super) fn handle_stream_message(
+        &mut self,
+        connection: ConnectionId,
+        message: ConnectionMessage,
+        now: Instant,
+    ) {
+        let key = |stream| StreamKey { connection, stream };
+        match message {
+            ConnectionMessage::StreamOpened { stream, protocol, options, open } => {
+                self.handle_opened(key(stream), protocol, options, open, now);
+            }
+            ConnectionMessage::Message { stream, message, received_at } => {
+                self.tell_owner(
+                    key(stream),
+                    Fact::Message { stream: key(stream), message, received_at },
+                    now,
+                );
+            }
+            ConnectionMessage::RemoteClosed { stream } => {
+                self.tell_owner(key(stream), Fact::RemoteClosed { stream: key(stream) }, now);
+            }
+            ConnectionMessage::Sent { stream, bytes } => self.handle_sent(key(stream), bytes, now),
+            ConnectionMessage::StreamClosed { stream, cause } => {
+                let fact = Fact::StreamClosed { stream: key(stream), cause };
+                if let Some(record) = self.forget_stream(key(stream))
+                    && let Owner::Protocol(index) = record.owner
+                {
+                    self.tell(index, fact, now);
+                }
+            }
+            ConnectionMessage::Established(_)
+            | ConnectionMessage::Closed(_)
+            | ConnectionMessage::OpenFailed { .. } => {}
+        }
+    }
+
+    fn forget_stream(&mut self, key: StreamKey) -> Option<StreamRecord> {
+        match self.connections.get_mut(&key.connection) {
+            Some(Record { state: State::Open { streams, .. }, .. }) => streams.remove(&key.stream),
+            _ => None,
+        }
+    }
+
+    fn tell_owner(&mut self, key: StreamKey, fact: Fact, now: Instant) {
+        if let Some(StreamRecord { owner: Owner::Protocol(index), .. }) = self.stream_mut(key) {
+            let index = *index;
+            self.tell(index, fact, now);
+        }
+    }
+
+    fn handle_sent(&mut self, key: StreamKey, bytes: usize, now: Instant) {
+        let Some(stream) = self.stream_mut(key) else { return };
+        stream.unsent_bytes = stream.unsent_bytes.saturating_sub(bytes);
+        if stream.blocked && stream.unsent_bytes == 0 {
+            stream.blocked = false;
+            self.tell_owner(key, Fact::Writable { stream: key }, now);
+        }
+    }
+
+    fn handle_opened(
+        &mut self,
+        key: StreamKey,
+        protocol: ProtocolId,
+        options: StreamOptions,
+        open: Option<OpenId>,
+        now: Instant,
+    ) {
+        let wish = open.and_then(|open| self.take_open(open));
+        let owner = match (&wish, open) {
+            (Some(wish), _) => Some(wish.owner),
+            (None, None) => self.owners.get(&protocol).copied(),
+            (None, Some(_)) => None,
+        };
+        let Some(owner) = owner else {
+            // Nobody handles the protocol any more.
+            return self.send(key.connection, NodeMessage::Reset { stream: key.stream });
+        };
+        let Some(Record { state: State::Open { peer, streams }, .. }) =
+            self.connections.get_mut(&key.connection)
+        else {
+            return;
+        };
+        let peer = *peer;
+        let framing = options.framing;
+        let record =
+            StreamRecord { owner, protocol: protocol.clone(), framing, unsent_bytes: 0, blocked: false };
+        streams.insert(key.stream, record);
+        self.announce(owner, key, peer, protocol, wish.map(|wish| wish.request), framing, now);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of one report")]
+    fn announce(
+        &mut self,
+        owner: Owner,
+        stream: StreamKey,
+        peer: PeerId,
+        protocol: ProtocolId,
+        request: Option<RequestId>,
+        framing: Framing,
+        now: Instant,
+    ) {
+        match owner {
+            Owner::Application => self.event(SwarmEvent::StreamOpened { stream, peer, protocol, request }),
+            Owner::Protocol(index) => {
+                self.tell(index, Fact::StreamOpened { stream, peer, protocol, request }, now);
+                if framing == Framing::Raw {
+                    self.hand_over(owner, stream);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The swarm alone, with connections played by hand.
+
+use super::*;
+use crate::address::Multiaddr;
+use crate::connection::{ConnectionError, ConnectionMessage, Established, Framing, ToNode};
+use crate::muxer::StreamId;
+use crate::protocols::{
+    FromSwarm, InboundProtocol, Protocol, StreamCloseCause, StreamError, StreamKey, Target, ToSwarm,
+};
+use crate::security::Role;
+use bytes::Bytes;
+use smallvec::smallvec;
+
+const NOW: Instant = Instant::ORIGIN;
+const TEST: ProtocolId = ProtocolId::from_static("/test/1.0.0");
+
+/// A protocol that does as it is told and tells what it hears.
+#[derive(Default)]
+struct Puppet {
+    outputs: VecDeque<ToSwarm<FromSwarm<ToSwarm<()>>>>,
+}
+
+impl Machine for Puppet {
+    type Input = FromSwarm<ToSwarm<()>>;
+    type Output = ToSwarm<FromSwarm<ToSwarm<()>>>;
+
+    fn handle_input(&mut self, input: Self::Input, _now: Instant) {
+        self.outputs.push_back(match input {
+            FromSwarm::Command(command) => command.map_event(|()| FromSwarm::Command(ToSwarm::Event(()))),
+            heard => ToSwarm::Event(heard),
+        });
+    }
+
+    fn handle_timeout(&mut self, _now: Instant) {}
+
+    fn poll_output(&mut self) -> Option<Self::Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        None
+    }
+}
+
+impl Protocol for Puppet {
+    type Command = ToSwarm<()>;
+    type Event = FromSwarm<ToSwarm<()>>;
+
+    fn inbound(&self) -> Vec<InboundProtocol> {
+        vec![InboundProtocol { id: TEST, options: options() }]
+    }
+}
+
+fn options() -> StreamOptions {
+    StreamOptions { framing: Framing::LengthPrefixed { max_bytes: 100 }, credit: 1, keep_alive: false }
+}
+
+fn swarm() -> Swarm<Puppet> {
+    let config = SwarmConfig { max_connections: 2, max_pending_incoming: 1, ..SwarmConfig::default() };
+    let keypair = Keypair::generate_ed25519(&mut Seed::reproducible(1));
+    let mut swarm = Swarm::new(config, keypair, Puppet::default(), Seed::reproducible(2), NOW);
+    drain(&mut swarm);
+    swarm
+}
+
+fn drain<P: Protocols>(swarm: &mut Swarm<P>) -> Vec<SwarmOutput<P::Event>> {
+    std::iter::from_fn(|| swarm.poll_output()).collect()
+}
+
+fn address(text: &str) -> Multiaddr {
+    address::parse(text).unwrap()
+}
+
+fn other_peer() -> PeerId {
+    Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().to_peer_id()
+}
+
+fn say(swarm: &mut Swarm<Puppet>, connection: ConnectionId, message: ConnectionMessage) {
+    swarm.handle_input(SwarmInput::FromConnection { connection, message: ToNode(message) }, NOW);
+}
+
+/// A swarm with one open connection, dialled.
+fn connected() -> (Swarm<Puppet>, ConnectionId) {
+    let mut swarm = swarm();
+    swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
+    let connection = ConnectionId(0);
+    swarm.handle_input(SwarmInput::Dialed { connection }, NOW);
+    let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
+    let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
+    say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));
+    assert!(swarm.take_connection(connection, NOW).is_some());
+    drain(&mut swarm);
+    (swarm, connection)
+}
+
+fn open(swarm: &mut Swarm<Puppet>, connection: ConnectionId, number: u64) -> StreamKey {
+    let stream = StreamId(number);
+    let opened = ConnectionMessage::StreamOpened { stream, protocol: TEST, options: options(), open: None };
+    say(swarm, connection, opened);
+    drain(swarm);
+    StreamKey { connection, stream }
+}
+
+#[test]
+fn every_dial_has_one_outcome() {
+    let failed = |dial, error| SwarmOutput::Event(SwarmEvent::DialFailed { dial, error });
+    let mut swarm = swarm();
+    let own = address::with_peer_id(address("/ip4/1.2.3.4/tcp/5"), &swarm.local_peer());
+    let to_self = swarm.dial(own, NOW);
+    assert_eq!(drain(&mut swarm), [failed(to_self, DialError::SelfDial)]);
+
+    let [first, second, third] = [0; 3].map(|_| swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW));
+    assert!(drain(&mut swarm).contains(&failed(third, DialError::Limit)));
+    swarm.handle_input(SwarmInput::Dial { dial: first, address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
+    assert_eq!(drain(&mut swarm), [failed(first, DialError::IdReused)]);
+
+    let error = TransportError::Refused;
+    let connection = ConnectionId(0);
+    swarm.handle_input(SwarmInput::DialFailed { connection, error: error.clone() }, NOW);
+    assert_eq!(drain(&mut swarm), [failed(first, DialError::Transport(error))]);
+
+    let late = swarm.poll_timeout().unwrap().at;
+    swarm.handle_timeout(late);
+    let cancel = SwarmOutput::CancelDial { connection: ConnectionId(1) };
+    assert_eq!(drain(&mut swarm), [cancel, failed(second, DialError::Timeout)]);
+    swarm.handle_input(SwarmInput::Dialed { connection: ConnectionId(1) }, late);
+    assert_eq!(drain(&mut swarm), [], "the answer came too late");
+    assert_eq!((swarm.connection_count(), swarm.poll_timeout()), (0, None));
+}
+
+#[test]
+fn remotes_beyond_a_limit_are_refused() {
+    let mut swarm = swarm();
+    let listener = swarm.listen(address("/ip4/1.2.3.4/tcp/0"), NOW);
+    swarm.handle_input(SwarmInput::Listening { listener, address: address("/ip4/1.2.3.4/tcp/7") }, NOW);
+    drain(&mut swarm);
+    let mut incoming = |listener| {
+        let connection = swarm.next_connection_id();
+        let remote_address = address("/ip4/5.6.7.8/tcp/9");
+        swarm.handle_input(SwarmInput::Incoming { connection, listener, remote_address }, NOW);
+        (connection, drain(&mut swarm))
+    };
+    let (connection, outputs) = incoming(ListenerId(99));
+    assert_eq!(outputs, [SwarmOutput::Refuse { connection }], "no such listener");
+    let (first, outputs) = incoming(listener);
+    assert_eq!(outputs, [SwarmOutput::Connection { connection: first }]);
+    let (connection, outputs) = incoming(listener);
+    assert_eq!(outputs, [SwarmOutput::Refuse { connection }], "one is not authenticated yet");
+    say(&mut swarm, first, ConnectionMessage::Closed(ConnectionError::HandshakeTimeout));
+    assert_eq!((swarm.connection_count(), swarm.pending_incoming), (0, 0));
+}
+
+#[test]
+fn a_refused_message_comes_back_until_the_stream_is_writable() {
+    let (mut swarm, connection) = connected();
+    let stream = open(&mut swarm, connection, 0);
+    let message = Bytes::from(vec![1; 40_000]);
+    let send = SwarmInput::Command(ToSwarm::Send { stream, message: message.clone() });
+    swarm.handle_input(send.clone(), NOW);
+    assert!(matches!(drain(&mut swarm)[..], [SwarmOutput::ToConnection { .. }]));
+    let blocked = SwarmOutput::Protocol(FromSwarm::Blocked { stream, message });
+    swarm.handle_input(send.clone(), NOW);
+    assert_eq!(drain(&mut swarm), [blocked]);
+    swarm.handle_input(SwarmInput::Command(ToSwarm::Close { stream }), NOW);
+    assert_eq!(drain(&mut swarm), [], "a close behind a refused message counts for nothing");
+    say(&mut swarm, connection, ConnectionMessage::Sent { stream: stream.stream, bytes: 40_003 });
+    assert_eq!(drain(&mut swarm), [SwarmOutput::Protocol(FromSwarm::Writable { stream })]);
+    swarm.handle_input(send, NOW);
+    assert!(matches!(drain(&mut swarm)[..], [SwarmOutput::ToConnection { .. }]));
+}
+
+#[test]
+fn a_dying_connection_answers_every_request() {
+    let (mut swarm, connection) = connected();
+    let stream = open(&mut swarm, connection, 0);
+    let request = RequestId(5);
+    let protocols: SmallVec<[ProtocolId; 1]> = smallvec![TEST];
+    for target in [Target::Connection(connection), Target::Peer(other_peer())] {
+        swarm.handle_input(SwarmInput::OpenStream { request, target, protocols: protocols.clone() }, NOW);
+    }
+    let refused = StreamError::Invalid("the request id is waiting for its answer already");
+    assert!(
+        drain(&mut swarm).contains(&SwarmOutput::Event(SwarmEvent::StreamFailed { request, error: refused }))
+    );
+
+    let cause = StreamCloseCause::ConnectionClosed;
+    say(
+        &mut swarm,
+        connection,
+        ConnectionMessage::StreamClosed { stream: stream.stream, cause: cause.clone() },
+    );
+    say(&mut swarm, connection, ConnectionMessage::Closed(ConnectionError::Broken));
+    let peer = other_peer();
+    let error = StreamError::ConnectionClosed;
+    assert_eq!(
+        drain(&mut swarm),
+        [
+            SwarmOutput::Protocol(FromSwarm::StreamClosed { stream, cause }),
+            SwarmOutput::Event(SwarmEvent::StreamFailed { request, error }),
+            SwarmOutput::Event(SwarmEvent::Disconnected {
+                connection,
+                peer,
+                reason: ConnectionError::Broken
+            }),
+            SwarmOutput::Protocol(FromSwarm::Disconnected { connection, peer }),
+        ]
+    );
+    assert!(swarm.opens.is_empty() && swarm.requests.is_empty() && swarm.peers.is_empty());
+    let target = Target::Peer(peer);
+    swarm.handle_input(SwarmInput::OpenStream { request, target, protocols }, NOW);
+    let error = StreamError::NotConnected;
+    assert_eq!(drain(&mut swarm), [SwarmOutput::Event(SwarmEvent::StreamFailed { request, error })]);
+}
+
+#[test]
+fn shutdown_ends_everything_and_says_so_last() {
+    let (mut swarm, connection) = connected();
+    let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/6"), NOW);
+    swarm.listen(address("/ip4/1.2.3.4/tcp/0"), NOW);
+    drain(&mut swarm);
+    swarm.handle_input(SwarmInput::Shutdown, NOW);
+    let outputs = drain(&mut swarm);
+    let failed = SwarmEvent::DialFailed { dial, error: DialError::ShuttingDown };
+    assert!(outputs.contains(&SwarmOutput::Event(failed)));
+    assert!(!outputs.contains(&SwarmOutput::Event(SwarmEvent::ShutDown)));
+    say(&mut swarm, connection, ConnectionMessage::Closed(ConnectionError::ClosedHere));
+    assert_eq!(drain(&mut swarm).last(), Some(&SwarmOutput::Event(SwarmEvent::ShutDown)));
+    let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/6"), NOW);
+    let error = DialError::ShuttingDown;
+    assert_eq!(drain(&mut swarm), [SwarmOutput::Event(SwarmEvent::DialFailed { dial, error })]);
+}
+
+#[test]
+fn only_its_owner_moves_a_stream() {
+    let (mut swarm, connection) = connected();
+    let stream = open(&mut swarm, connection, 0);
+    swarm.handle_input(SwarmInput::Command(ToSwarm::IntoRaw { stream }), NOW);
+    let peer = other_peer();
+    let opened = SwarmEvent::StreamOpened { stream, peer, protocol: TEST, request: None };
+    assert!(drain(&mut swarm).contains(&SwarmOutput::Event(opened)));
+    swarm.handle_input(SwarmInput::Command(ToSwarm::Reset { stream }), NOW);
+    assert_eq!(drain(&mut swarm), [], "the stream is the application's now");
+    let role = Role::Dialer;
+    assert_eq!(swarm.connections[&connection].role, role);
+}

@@ -1,0 +1,420 @@
+//! What goes into a swarm and what comes out.
+
+use crate::address::{InvalidAddress, Multiaddr};
+use crate::connection::{ConnectionError, ConnectionId, ToConnection, ToNode};
+use crate::identity::PeerId;
+use crate::machine::Blame;
+use crate::negotiation::ProtocolId;
+use crate::protocols::{RequestId, StreamError, StreamKey, Target};
+use crate::security::{Role, SecurityError};
+use smallvec::SmallVec;
+use std::fmt;
+
+/// A place where the node listens. Chosen by the caller from a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId(pub u64);
+
+/// A wish to connect. Chosen by the caller from a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u64);
+
+/// Fresh entropy for the node's seed. Its `Debug` form hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entropy(pub [u8; 32]);
+
+impl fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy(..)")
+    }
+}
+
+/// What a swarm is told: what the user wants, and what the driver has done and seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SwarmInput<C> {
+    /// The user wants to listen. Answered by [`SwarmEvent::Listening`] or [`SwarmEvent::ListenFailed`].
+    Listen {
+        /// Comes back in the answer. An id that was used before is refused.
+        listener: ListenerId,
+        /// Where.
+        address: Multiaddr,
+    },
+    /// The user wants to stop listening. Answered by [`SwarmEvent::ListenerClosed`], unless there is no such listener.
+    StopListening {
+        /// Where.
+        listener: ListenerId,
+    },
+    /// The user wants a connection. Answered by [`SwarmEvent::Connected`] or [`SwarmEvent::DialFailed`], exactly once.
+    Dial {
+        /// Comes back in the answer. An id that was used before is refused.
+        dial: DialId,
+        /// Where. A `/p2p/ID` at its end says who must be there.
+        address: Multiaddr,
+    },
+    /// The user wants a raw stream. Answered by [`SwarmEvent::StreamOpened`] or [`SwarmEvent::StreamFailed`], exactly once.
+    OpenStream {
+        /// Comes back in the answer. An id that is waiting for its answer is refused.
+        request: RequestId,
+        /// Where.
+        target: Target,
+        /// What to propose, best first.
+        protocols: SmallVec<[ProtocolId; 1]>,
+    },
+    /// The user accepts raw streams of this protocol from now on. A protocol of a mounted machine is refused with
+    /// [`SwarmEvent::ProtocolTaken`].
+    HandleProtocol {
+        /// The protocol.
+        protocol: ProtocolId,
+    },
+    /// The user no longer accepts raw streams of this protocol.
+    StopHandlingProtocol {
+        /// The protocol.
+        protocol: ProtocolId,
+    },
+    /// The user wants a connection closed. Answered by [`SwarmEvent::Disconnected`] where there is one.
+    Disconnect {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// The user commands a mounted protocol.
+    Command(C),
+    /// Close everything. [`SwarmEvent::ShutDown`] is the last output.
+    Shutdown,
+    /// Entropy for the seed.
+    Entropy(Entropy),
+    /// The driver listens now; comes once for each address where the wish names several.
+    Listening {
+        /// The listener.
+        listener: ListenerId,
+        /// The address, with its real port.
+        address: Multiaddr,
+    },
+    /// The driver cannot listen, or not any more.
+    ListenFailed {
+        /// The listener.
+        listener: ListenerId,
+        /// Why.
+        error: TransportError,
+    },
+    /// A remote connected. Answered by [`SwarmOutput::Connection`] or [`SwarmOutput::Refuse`].
+    Incoming {
+        /// Drawn with [`Swarm::next_connection_id`](super::Swarm::next_connection_id).
+        connection: ConnectionId,
+        /// Where.
+        listener: ListenerId,
+        /// Where it came from.
+        remote_address: Multiaddr,
+    },
+    /// The driver's answer to [`SwarmOutput::Dial`]: the byte stream is there.
+    Dialed {
+        /// Which dial.
+        connection: ConnectionId,
+    },
+    /// The driver's other answer to [`SwarmOutput::Dial`].
+    DialFailed {
+        /// Which dial.
+        connection: ConnectionId,
+        /// Why.
+        error: TransportError,
+    },
+    /// What a connection has to say, carried by the driver in order.
+    FromConnection {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What it says.
+        message: ToNode,
+    },
+}
+
+/// What a swarm wants done, and what it tells the user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SwarmOutput<E> {
+    /// For the user.
+    Event(SwarmEvent),
+    /// For the user, from a mounted protocol.
+    Protocol(E),
+    /// For the driver: listen here.
+    Listen {
+        /// The listener.
+        listener: ListenerId,
+        /// Where; port 0 lets the system choose.
+        address: Multiaddr,
+    },
+    /// For the driver: stop listening.
+    StopListening {
+        /// The listener.
+        listener: ListenerId,
+    },
+    /// For the driver: connect a byte stream.
+    Dial {
+        /// Comes back in the answer.
+        connection: ConnectionId,
+        /// Where, without a peer id.
+        address: Multiaddr,
+    },
+    /// For the driver: nobody waits for this dial any more. Needs no answer.
+    CancelDial {
+        /// Which dial.
+        connection: ConnectionId,
+    },
+    /// For the driver: take the connection with [`Swarm::take_connection`](super::Swarm::take_connection) and drive it on the byte
+    /// stream that was dialled or accepted.
+    Connection {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// For the driver: drop the byte stream that was accepted; a limit is reached.
+    Refuse {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// For a connection, carried by the driver in order. One that is gone needs none.
+    ToConnection {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What to tell it.
+        message: ToConnection,
+    },
+}
+
+/// What the user learns.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SwarmEvent {
+    /// The node listens.
+    Listening {
+        /// The listener.
+        listener: ListenerId,
+        /// The address, with its real port and without a peer id.
+        address: Multiaddr,
+    },
+    /// The node cannot listen, or not any more.
+    ListenFailed {
+        /// The listener.
+        listener: ListenerId,
+        /// Why.
+        error: ListenError,
+    },
+    /// The user stopped listening.
+    ListenerClosed {
+        /// The listener.
+        listener: ListenerId,
+    },
+    /// A connection is open.
+    Connected {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who is at the other end, proven.
+        peer: PeerId,
+        /// Which end we are.
+        role: Role,
+        /// Where the other end is.
+        remote_address: Multiaddr,
+        /// The wish that it grants.
+        dial: Option<DialId>,
+        /// The security protocol, where one was negotiated.
+        security: Option<ProtocolId>,
+        /// The muxer, where one was negotiated.
+        muxer: Option<ProtocolId>,
+    },
+    /// A dial failed.
+    DialFailed {
+        /// Which.
+        dial: DialId,
+        /// Why.
+        error: DialError,
+    },
+    /// A remote connected and did not get as far as being known.
+    IncomingFailed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Where it came from.
+        remote_address: Multiaddr,
+        /// Why.
+        error: ConnectionError,
+    },
+    /// A connection that was open is gone.
+    Disconnected {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who was at the other end.
+        peer: PeerId,
+        /// Why.
+        reason: ConnectionError,
+    },
+    /// A raw stream is open: read and write it on its connection.
+    StreamOpened {
+        /// The stream.
+        stream: StreamKey,
+        /// Who is at the other end.
+        peer: PeerId,
+        /// What was agreed on.
+        protocol: ProtocolId,
+        /// The wish that it grants; `None` if the remote opened it, or a mounted protocol handed it over.
+        request: Option<RequestId>,
+    },
+    /// A raw stream could not be opened.
+    StreamFailed {
+        /// The wish.
+        request: RequestId,
+        /// Why.
+        error: StreamError,
+    },
+    /// A mounted machine has this protocol; it cannot be handled by the application as well.
+    ProtocolTaken {
+        /// The protocol.
+        protocol: ProtocolId,
+    },
+    /// Everything is closed. The last output.
+    ShutDown,
+}
+
+/// What a transport could not do, as far as the driver can tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The transport does not go there. Blame: the caller.
+    #[error("{0}")]
+    Address(#[from] InvalidAddress),
+    /// Nobody listens there. Blame: the peer.
+    #[error("connection refused: nobody listens there")]
+    Refused,
+    /// The network has no way there. Blame: the network.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// Somebody else listens there. Blame: the caller.
+    #[error("the address is in use; choose another port, or 0 for any")]
+    InUse,
+    /// The address is not this machine's. Blame: the caller.
+    #[error("the address is not one of this machine's")]
+    NotLocal,
+    /// The system forbids it. Blame: the caller.
+    #[error("the system does not allow it; ports below 1024 need privileges")]
+    Forbidden,
+    /// Something else, in the system's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why the node does not listen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListenError {
+    /// The transport could not.
+    #[error("{0}")]
+    Transport(#[from] TransportError),
+    /// The id was used before. Blame: the caller.
+    #[error("the listener id was used before")]
+    IdReused,
+    /// The node shuts down. Blame: closed.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a dial failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// The address cannot be dialled. Blame: the caller.
+    #[error("{0}")]
+    Address(#[from] InvalidAddress),
+    /// The address is this node's own. Blame: the caller.
+    #[error("this address leads back to this node itself")]
+    SelfDial,
+    /// Another peer than the one in the address answered. Blame: the peer.
+    #[error("the peer at this address is {actual}, not {expected}")]
+    WrongPeer {
+        /// Who was expected.
+        expected: PeerId,
+        /// Who answered.
+        actual: PeerId,
+    },
+    /// The byte stream could not be connected. Blame: see the cause.
+    #[error("{0}")]
+    Transport(#[from] TransportError),
+    /// The byte stream was not connected in time. Blame: timeout.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection died before it was open. Blame: see the cause.
+    #[error("{0}")]
+    Connection(ConnectionError),
+    /// Our limit of connections is reached. Blame: a limit.
+    #[error("as many connections are open as are allowed")]
+    Limit,
+    /// The node shuts down. Blame: closed.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+    /// The id was used before. Blame: the caller.
+    #[error("the dial id was used before")]
+    IdReused,
+}
+
+impl DialError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Address(_) | Self::SelfDial | Self::IdReused => Blame::Caller,
+            Self::WrongPeer { .. } => Blame::Peer,
+            Self::Transport(TransportError::Address(_)) => Blame::Caller,
+            Self::Transport(_) | Self::ShuttingDown => Blame::Closed,
+            Self::Timeout => Blame::Timeout,
+            Self::Connection(error) => error.blame(),
+            Self::Limit => Blame::Limit,
+        }
+    }
+}
+
+impl From<ConnectionError> for DialError {
+    fn from(error: ConnectionError) -> Self {
+        if let ConnectionError::Security { error, .. } = &error {
+            match **error {
+                SecurityError::SelfDial => return Self::SelfDial,
+                SecurityError::WrongPeer { expected, actual } => return Self::WrongPeer { expected, actual },
+                _ => {}
+            }
+        }
+        Self::Connection(error)
+    }
+}
+
+impl<C> SwarmInput<C> {
+    /// The same input with another type of command.
+    pub fn map_command<D>(self, map: impl FnOnce(C) -> D) -> SwarmInput<D> {
+        match self {
+            Self::Command(command) => SwarmInput::Command(map(command)),
+            Self::Listen { listener, address } => SwarmInput::Listen { listener, address },
+            Self::StopListening { listener } => SwarmInput::StopListening { listener },
+            Self::Dial { dial, address } => SwarmInput::Dial { dial, address },
+            Self::OpenStream { request, target, protocols } => {
+                SwarmInput::OpenStream { request, target, protocols }
+            }
+            Self::HandleProtocol { protocol } => SwarmInput::HandleProtocol { protocol },
+            Self::StopHandlingProtocol { protocol } => SwarmInput::StopHandlingProtocol { protocol },
+            Self::Disconnect { connection } => SwarmInput::Disconnect { connection },
+            Self::Shutdown => SwarmInput::Shutdown,
+            Self::Entropy(entropy) => SwarmInput::Entropy(entropy),
+            Self::Listening { listener, address } => SwarmInput::Listening { listener, address },
+            Self::ListenFailed { listener, error } => SwarmInput::ListenFailed { listener, error },
+            Self::Incoming { connection, listener, remote_address } => {
+                SwarmInput::Incoming { connection, listener, remote_address }
+            }
+            Self::Dialed { connection } => SwarmInput::Dialed { connection },
+            Self::DialFailed { connection, error } => SwarmInput::DialFailed { connection, error },
+            Self::FromConnection { connection, message } => {
+                SwarmInput::FromConnection { connection, message }
+            }
+        }
+    }
+}
+
+impl<E> SwarmOutput<E> {
+    /// The same output with another type of protocol event.
+    pub fn map_protocol<F>(self, map: impl FnOnce(E) -> F) -> SwarmOutput<F> {
+        match self {
+            Self::Protocol(event) => SwarmOutput::Protocol(map(event)),
+            Self::Event(event) => SwarmOutput::Event(event),
+            Self::Listen { listener, address } => SwarmOutput::Listen { listener, address },
+            Self::StopListening { listener } => SwarmOutput::StopListening { listener },
+            Self::Dial { connection, address } => SwarmOutput::Dial { connection, address },
+            Self::CancelDial { connection } => SwarmOutput::CancelDial { connection },
+            Self::Connection { connection } => SwarmOutput::Connection { connection },
+            Self::Refuse { connection } => SwarmOutput::Refuse { connection },
+            Self::ToConnection { connection, message } => SwarmOutput::ToConnection { connection, message },
+        }
+    }
+}
