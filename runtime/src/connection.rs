@@ -1,0 +1,405 @@
+//! One connection on its socket: a task, and the stream handles that share it under one mutex.
+//!
+//! A handle works on the connection itself: it reads or writes the stream and makes one attempt to write to the socket. The task
+//! does the rest: it reads the socket, waits for it, keeps time and carries messages to the node.
+
+use crate::clock::Clock;
+use crate::driver::ToDriver;
+use crate::runtime::{BoxFuture, Runtime, Socket};
+use bytes::{Bytes, BytesMut};
+use futures_channel::mpsc;
+use parking_lot::Mutex;
+use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection};
+use peerwork_core::machine::{Close, End, Layer};
+use peerwork_core::muxer::{ReadError, StreamId, WriteError};
+use peerwork_core::protocols::StreamCloseCause;
+use peerwork_core::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// The most bytes that one read of the socket takes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The most bytes gathered before they are written to the socket.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// How often the task goes round before it lets others run.
+const ROUNDS: usize = 16;
+
+/// A write of at least this many bytes goes to the socket at once; smaller ones are gathered until the task runs.
+const DIRECT_WRITE_BYTES: usize = 4 * 1024;
+
+/// A connection, shared by its task and its stream handles.
+pub(crate) struct Shared<S> {
+    state: Mutex<State<S>>,
+    /// What the node has sent. Beside the state, so that the node never waits for a connection at work.
+    inbox: Mutex<Inbox>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Inbox {
+    messages: VecDeque<ToConnection>,
+    task: Option<Waker>,
+}
+
+struct State<S> {
+    connection: Connection,
+    /// `None` once it is dropped.
+    socket: Option<S>,
+    /// Read from the socket and not taken by the connection. Owns memory only then.
+    input: BytesMut,
+    /// Taken from the connection and not by the socket. Owns memory only then.
+    output: BytesMut,
+    /// The connection did not want what is in `input`.
+    was_blocked: bool,
+    read_ended: bool,
+    shut_down: bool,
+    task: Option<Waker>,
+    /// Until when the task sleeps.
+    armed: Option<Instant>,
+    streams: BTreeMap<StreamId, Handle>,
+}
+
+/// What a stream handle waits for.
+#[derive(Default)]
+struct Handle {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    cause: Option<StreamCloseCause>,
+}
+
+/// A connection as its stream handles see it.
+pub(crate) trait StreamSource: Send + Sync {
+    fn attach(&self, stream: StreamId);
+    fn poll_read(&self, stream: StreamId, max: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
+    fn poll_write(&self, stream: StreamId, data: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>>;
+    fn flush(&self);
+    fn close_write(&self, stream: StreamId);
+    fn reset(&self, stream: StreamId);
+    /// The handle is gone.
+    fn detach(&self, stream: StreamId);
+}
+
+impl<S: Socket> Shared<S> {
+    pub(crate) fn new(connection: Connection, socket: S, clock: Clock) -> Self {
+        let state = State {
+            connection,
+            socket: Some(socket),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            was_blocked: false,
+            read_ended: false,
+            shut_down: false,
+            task: None,
+            armed: None,
+            streams: BTreeMap::new(),
+        };
+        Self { state: Mutex::new(state), inbox: Mutex::default(), clock }
+    }
+
+    /// Leaves a message of the node for the task.
+    pub(crate) fn post(&self, message: ToConnection) {
+        let mut inbox = self.inbox.lock();
+        inbox.messages.push_back(message);
+        if let Some(task) = inbox.task.take() {
+            task.wake();
+        }
+    }
+}
+
+impl<S: Socket> State<S> {
+    /// Moves bytes from the connection to the socket until it takes no more. Returns whether any moved.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut progress = false;
+        while let Some(socket) = &mut self.socket {
+            if self.output.is_empty()
+                && self.connection.poll_transmit(&mut self.output, WRITE_BYTES, now) == 0
+            {
+                self.output = BytesMut::new();
+                break;
+            }
+            match socket.poll_write(cx, &self.output) {
+                Poll::Ready(Ok(written)) if written > 0 => {
+                    drop(self.output.split_to(written));
+                    progress = true;
+                }
+                Poll::Ready(_) => {
+                    self.end(End::Failed, now);
+                    return true;
+                }
+                Poll::Pending => return progress,
+            }
+        }
+        let is_flushed = self.output.is_empty() && self.connection.poll_close() == Some(Close::Flush);
+        if is_flushed && !self.shut_down {
+            self.shut_down = match &mut self.socket {
+                Some(socket) => socket.poll_shutdown(cx).is_ready(),
+                None => true,
+            };
+        }
+        progress
+    }
+
+    /// Moves bytes from the socket to the connection, one read at most. Returns whether there may be more.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if !self.connection.wants_input() || self.read_ended {
+            return false;
+        }
+        if std::mem::take(&mut self.was_blocked) && !self.input.is_empty() {
+            self.give_input(now);
+            return true;
+        }
+        let Some(socket) = &mut self.socket else { return false };
+        self.input.reserve(READ_BYTES);
+        match socket.poll_read(cx, &mut self.input) {
+            Poll::Ready(Ok(0)) => self.end(End::Closed, now),
+            Poll::Ready(Ok(_)) => self.give_input(now),
+            Poll::Ready(Err(_)) => self.end(End::Failed, now),
+            Poll::Pending => {
+                if self.input.is_empty() {
+                    self.input = BytesMut::new();
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    fn give_input(&mut self, now: Instant) {
+        // A connection that dies of its input reports that itself.
+        drop(self.connection.handle_input(&mut self.input, now));
+        self.was_blocked = !self.connection.wants_input();
+    }
+
+    fn end(&mut self, end: End, now: Instant) {
+        self.read_ended = true;
+        self.input = BytesMut::new();
+        self.connection.handle_end(end, now);
+    }
+
+    /// Wakes the stream handles that can go on.
+    fn wake_streams(&mut self) {
+        while let Some(event) = self.connection.poll_stream_event() {
+            let (StreamEvent::Readable(id) | StreamEvent::Writable(id) | StreamEvent::Closed(id, _)) = event;
+            let Some(handle) = self.streams.get_mut(&id) else { continue };
+            let (read, write) = match event {
+                StreamEvent::Readable(_) => (true, false),
+                StreamEvent::Writable(_) => (false, true),
+                StreamEvent::Closed(_, cause) => {
+                    handle.cause = Some(cause);
+                    (true, true)
+                }
+            };
+            let readers = if read { handle.reader.take() } else { None };
+            let writers = if write { handle.writer.take() } else { None };
+            readers.into_iter().chain(writers).for_each(Waker::wake);
+        }
+    }
+
+    /// After a handle has worked on the connection: does what can be done at once, and wakes the task for the rest.
+    fn after_handle(&mut self, flush: bool, now: Instant) {
+        self.wake_streams();
+        let Some(task) = self.task.clone() else { return };
+        if flush {
+            self.flush(&mut Context::from_waker(&task), now);
+            self.wake_streams();
+        }
+        let is_unblocked = self.was_blocked && self.connection.wants_input();
+        let is_earlier = match (self.connection.poll_timeout(), self.armed) {
+            (Some(deadline), Some(armed)) => deadline.at < armed,
+            (deadline, None) => deadline.is_some(),
+            (None, Some(_)) => false,
+        };
+        if !flush || is_unblocked || is_earlier || self.connection.has_messages() {
+            task.wake();
+        }
+    }
+
+    fn closed_error(&self, stream: StreamId) -> io::Error {
+        let handle = self.streams.get(&stream);
+        match handle.and_then(|handle| handle.cause.clone()) {
+            Some(StreamCloseCause::ConnectionClosed) => {
+                io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed")
+            }
+            Some(cause) => io::Error::new(io::ErrorKind::ConnectionReset, cause.to_string()),
+            None => io::Error::new(io::ErrorKind::BrokenPipe, "the stream is closed"),
+        }
+    }
+}
+
+impl<S: Socket> StreamSource for Shared<S> {
+    fn attach(&self, stream: StreamId) {
+        self.state.lock().streams.insert(stream, Handle::default());
+    }
+
+    fn poll_read(&self, stream: StreamId, max: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let result = state.connection.read(stream, max, now);
+        state.after_handle(true, now);
+        match result {
+            Ok(bytes) => Poll::Ready(Ok(bytes)),
+            Err(ReadError::Ended) => Poll::Ready(Ok(Bytes::new())),
+            Err(ReadError::Closed) => Poll::Ready(Err(state.closed_error(stream))),
+            Err(ReadError::Blocked) => {
+                state.streams.entry(stream).or_default().reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_write(&self, stream: StreamId, data: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let result = state.connection.write(stream, data, now);
+        if result == Err(WriteError::Blocked) {
+            state.streams.entry(stream).or_default().writer = Some(cx.waker().clone());
+        }
+        let is_small = result.is_ok_and(|written| written < DIRECT_WRITE_BYTES);
+        state.after_handle(!is_small, now);
+        match result {
+            Ok(written) => Poll::Ready(Ok(written)),
+            Err(WriteError::Blocked) => Poll::Pending,
+            Err(WriteError::Closed) => Poll::Ready(Err(state.closed_error(stream))),
+        }
+    }
+
+    fn flush(&self) {
+        self.state.lock().after_handle(true, self.clock.now());
+    }
+
+    fn close_write(&self, stream: StreamId) {
+        let (mut state, now) = (self.state.lock(), self.clock.now());
+        state.connection.close_write(stream, now);
+        state.after_handle(true, now);
+    }
+
+    fn reset(&self, stream: StreamId) {
+        let (mut state, now) = (self.state.lock(), self.clock.now());
+        state.connection.reset(stream, now);
+        state.after_handle(true, now);
+    }
+
+    fn detach(&self, stream: StreamId) {
+        let (mut state, now) = (self.state.lock(), self.clock.now());
+        state.streams.remove(&stream);
+        state.connection.abandon(stream, now);
+        state.after_handle(true, now);
+    }
+}
+
+/// Runs a connection on its socket until both are done.
+pub(crate) async fn run<R: Runtime>(
+    id: ConnectionId,
+    shared: Arc<Shared<R::Socket>>,
+    runtime: R,
+    to_driver: mpsc::Sender<ToDriver<R>>,
+) {
+    let mut task = Task { id, shared, runtime, to_driver, sleep: None };
+    std::future::poll_fn(|cx| task.poll(cx)).await;
+}
+
+struct Task<R: Runtime> {
+    id: ConnectionId,
+    shared: Arc<Shared<R::Socket>>,
+    runtime: R,
+    to_driver: mpsc::Sender<ToDriver<R>>,
+    sleep: Option<BoxFuture<()>>,
+}
+
+impl<R: Runtime> Task<R> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let shared = self.shared.clone();
+        let mut state = shared.state.lock();
+        if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            state.task = Some(cx.waker().clone());
+        }
+        for _ in 0..ROUNDS {
+            let now = shared.clock.now();
+            let mut progress = self.take_inbox(&mut state, cx, now);
+            progress |= self.keep_time(&mut state, cx, now);
+            progress |= state.flush(cx, now);
+            progress |= state.read(cx, now);
+            state.wake_streams();
+            match self.send_messages(&mut state, cx) {
+                Ok(sent) => progress |= sent,
+                Err(DriverGone) => return Self::finish(&mut state),
+            }
+            if state.connection.poll_close() == Some(Close::Now) && !state.connection.has_messages() {
+                return Self::finish(&mut state);
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn finish(state: &mut State<R::Socket>) -> Poll<()> {
+        state.socket = None;
+        state.output = BytesMut::new();
+        state.input = BytesMut::new();
+        state.task = None;
+        state.wake_streams();
+        Poll::Ready(())
+    }
+
+    fn take_inbox(&self, state: &mut State<R::Socket>, cx: &Context<'_>, now: Instant) -> bool {
+        let messages = {
+            let mut inbox = self.shared.inbox.lock();
+            inbox.task = Some(cx.waker().clone());
+            std::mem::take(&mut inbox.messages)
+        };
+        let progress = !messages.is_empty();
+        for message in messages {
+            state.connection.handle_message(message, now);
+        }
+        progress
+    }
+
+    fn send_messages(
+        &mut self,
+        state: &mut State<R::Socket>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, DriverGone> {
+        let mut progress = false;
+        while state.connection.has_messages() {
+            match self.to_driver.poll_ready(cx) {
+                Poll::Ready(Ok(())) => {
+                    let Some(message) = state.connection.poll_message() else { break };
+                    let message = ToDriver::FromConnection { connection: self.id, message };
+                    self.to_driver.start_send(message).map_err(|_| DriverGone)?;
+                    progress = true;
+                }
+                Poll::Ready(Err(_)) => return Err(DriverGone),
+                Poll::Pending => break,
+            }
+        }
+        Ok(progress)
+    }
+
+    fn keep_time(&mut self, state: &mut State<R::Socket>, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(deadline) = state.connection.poll_timeout() else { return false };
+        if deadline.at <= now {
+            state.connection.handle_timeout(now);
+            return true;
+        }
+        // A timer that rings too early does no harm; one that is set anew for every byte does.
+        if self.sleep.is_none() || state.armed.is_none_or(|armed| deadline.at < armed) {
+            self.sleep = Some(self.runtime.sleep(deadline.at - now));
+            state.armed = Some(deadline.at);
+        }
+        if let Some(sleep) = &mut self.sleep
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            self.sleep = None;
+            state.armed = None;
+            return true;
+        }
+        false
+    }
+}
+
+struct DriverGone;

@@ -1,0 +1,506 @@
+//! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
+
+use crate::clock::Clock;
+use crate::connection::{self, Shared, StreamSource};
+use crate::events::{Event, Events, Subscribers};
+use crate::node::{Connected, IncomingStream, Listening, RequestError};
+use crate::runtime::{BoxFuture, Listener, Runtime};
+use crate::stream::Stream;
+use futures_channel::{mpsc, oneshot};
+use futures_util::future::{Either, select};
+use futures_util::{SinkExt, StreamExt};
+use peerwork_core::address::{self, Multiaddr};
+use peerwork_core::connection::{ConnectionId, ToNode};
+use peerwork_core::identity::PeerId;
+use peerwork_core::machine::Machine;
+use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::node::{Node, NodeCommand, NodeEvent};
+use peerwork_core::protocols::identify::{
+    IdentifyCommand, IdentifyError, IdentifyEvent, IdentifyId, IdentifyInfo,
+};
+use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
+use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
+use peerwork_core::swarm::{
+    DialError, DialId, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
+};
+use peerwork_core::time::Instant;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How many streams wait for one protocol's handler; more are reset.
+const MAX_WAITING_STREAMS: usize = 64;
+
+/// How long the driver waits after the system refused to accept a connection, for instance for lack of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+type Reply<T, E> = oneshot::Sender<Result<T, RequestError<E>>>;
+
+/// What a handle wants.
+pub(crate) enum Command<P: Protocols> {
+    Listen { address: Multiaddr, reply: Reply<Listening, ListenError> },
+    StopListening { listener: ListenerId },
+    Dial { address: Multiaddr, reply: Reply<Connected, DialError> },
+    OpenStream { target: Target, protocols: SmallVec<[ProtocolId; 1]>, reply: Reply<Stream, StreamError> },
+    HandleProtocol { protocol: ProtocolId, reply: oneshot::Sender<Option<mpsc::Receiver<IncomingStream>>> },
+    Disconnect { connection: ConnectionId },
+    Ping { peer: PeerId, reply: Reply<Duration, PingError> },
+    Identify { peer: PeerId, reply: Reply<Arc<IdentifyInfo>, IdentifyError> },
+    Protocol(P::Command),
+    Subscribe { reply: oneshot::Sender<Events<P::Event>> },
+    Shutdown { reply: oneshot::Sender<()> },
+}
+
+/// What the driver's own tasks report.
+pub(crate) enum ToDriver<R: Runtime> {
+    FromConnection { connection: ConnectionId, message: ToNode },
+    Dialed { connection: ConnectionId, result: Result<R::Socket, TransportError> },
+    Bound { listener: ListenerId, result: Result<SocketAddr, TransportError> },
+    Accepted { listener: ListenerId, socket: R::Socket, address: SocketAddr },
+}
+
+pub(crate) struct Driver<P: Protocols, R: Runtime> {
+    node: Node<P>,
+    runtime: R,
+    clock: Clock,
+    commands: mpsc::Receiver<Command<P>>,
+    /// The handles are gone; the node stops.
+    abandoned: bool,
+    reports: mpsc::Receiver<ToDriver<R>>,
+    to_driver: mpsc::Sender<ToDriver<R>>,
+    connections: BTreeMap<ConnectionId, Arc<Shared<R::Socket>>>,
+    /// Sockets whose connection the node has yet to hand out.
+    sockets: BTreeMap<ConnectionId, R::Socket>,
+    /// Dropping one cancels the task that dials.
+    dials: BTreeMap<ConnectionId, oneshot::Sender<()>>,
+    /// Dropping one ends the task that accepts.
+    listeners: BTreeMap<ListenerId, oneshot::Sender<()>>,
+    handlers: BTreeMap<ProtocolId, mpsc::Sender<IncomingStream>>,
+    subscribers: Subscribers<P::Event>,
+    waiting: Waiting,
+    sleep: Option<(Instant, BoxFuture<()>)>,
+    over: bool,
+}
+
+/// The calls that wait for an answer.
+#[derive(Default)]
+struct Waiting {
+    listens: BTreeMap<ListenerId, Reply<Listening, ListenError>>,
+    dials: BTreeMap<DialId, Reply<Connected, DialError>>,
+    opens: BTreeMap<RequestId, Reply<Stream, StreamError>>,
+    pings: BTreeMap<PingId, Reply<Duration, PingError>>,
+    identifies: BTreeMap<IdentifyId, Reply<Arc<IdentifyInfo>, IdentifyError>>,
+    /// Dropped when everything has ended.
+    shutdowns: Vec<oneshot::Sender<()>>,
+    next: u64,
+}
+
+impl Waiting {
+    fn next(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+enum Wake<P: Protocols, R: Runtime> {
+    Command(Option<Command<P>>),
+    Report(Option<ToDriver<R>>),
+    Time,
+}
+
+impl<P, R> Driver<P, R>
+where
+    P: Protocols + Send + 'static,
+    P::Command: Send,
+    P::Event: Send + Sync,
+    R: Runtime,
+{
+    pub(crate) fn new(
+        node: Node<P>,
+        runtime: R,
+        clock: Clock,
+        commands: mpsc::Receiver<Command<P>>,
+        capacity: usize,
+    ) -> Self {
+        let (to_driver, reports) = mpsc::channel(capacity);
+        Self {
+            node,
+            runtime,
+            clock,
+            commands,
+            abandoned: false,
+            reports,
+            to_driver,
+            connections: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            handlers: BTreeMap::new(),
+            subscribers: Subscribers::new(),
+            waiting: Waiting::default(),
+            sleep: None,
+            over: false,
+        }
+    }
+
+    /// Runs the node until it has shut down and every task has ended.
+    pub(crate) async fn run(mut self) {
+        self.drain();
+        while !self.over {
+            match std::future::poll_fn(|cx| self.poll_wake(cx)).await {
+                Wake::Command(Some(command)) => self.handle_command(command),
+                Wake::Command(None) => {
+                    self.abandoned = true;
+                    self.input(SwarmInput::Shutdown);
+                }
+                Wake::Report(report) => report.into_iter().for_each(|report| self.handle_report(report)),
+                Wake::Time => self.node.handle_timeout(self.clock.now()),
+            }
+            self.drain();
+        }
+        let Self { mut reports, waiting, to_driver, connections, sockets, listeners, dials, .. } = self;
+        let Waiting { shutdowns, .. } = waiting;
+        drop((to_driver, connections, sockets, listeners, dials));
+        // The connections' tasks hold the other ends until they have flushed and closed.
+        while reports.next().await.is_some() {}
+        drop(shutdowns);
+    }
+
+    /// Local work first, then time, then the outside.
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake<P, R>> {
+        if let Some(deadline) = self.node.poll_timeout() {
+            let now = self.clock.now();
+            if deadline.at <= now {
+                return Poll::Ready(Wake::Time);
+            }
+            if self.sleep.as_ref().is_none_or(|(armed, _)| deadline.at < *armed) {
+                self.sleep = Some((deadline.at, self.runtime.sleep(deadline.at - now)));
+            }
+            if let Some((_, sleep)) = &mut self.sleep
+                && sleep.as_mut().poll(cx).is_ready()
+            {
+                self.sleep = None;
+                return Poll::Ready(Wake::Time);
+            }
+        }
+        if let Poll::Ready(report) = self.reports.poll_next_unpin(cx) {
+            return Poll::Ready(Wake::Report(report));
+        }
+        if !self.abandoned
+            && let Poll::Ready(command) = self.commands.poll_next_unpin(cx)
+        {
+            return Poll::Ready(Wake::Command(command));
+        }
+        Poll::Pending
+    }
+
+    fn input(&mut self, input: SwarmInput<NodeCommand<P::Command>>) {
+        self.node.handle_input(input, self.clock.now());
+    }
+
+    fn handle_command(&mut self, command: Command<P>) {
+        let now = self.clock.now();
+        match command {
+            Command::Listen { address, reply } => {
+                let listener = self.node.listen(address, now);
+                self.waiting.listens.insert(listener, reply);
+            }
+            Command::StopListening { listener } => self.input(SwarmInput::StopListening { listener }),
+            Command::Dial { address, reply } => {
+                let dial = self.node.dial(address, now);
+                self.waiting.dials.insert(dial, reply);
+            }
+            Command::OpenStream { target, protocols, reply } => {
+                let request = RequestId(self.waiting.next());
+                self.waiting.opens.insert(request, reply);
+                self.input(SwarmInput::OpenStream { request, target, protocols });
+            }
+            Command::HandleProtocol { protocol, reply } => self.add_handler(protocol, reply),
+            Command::Disconnect { connection } => self.input(SwarmInput::Disconnect { connection }),
+            Command::Ping { peer, reply } => {
+                let id = PingId(self.waiting.next());
+                self.waiting.pings.insert(id, reply);
+                self.input(SwarmInput::Command(NodeCommand::Ping(PingCommand::Ping { id, peer })));
+            }
+            Command::Identify { peer, reply } => {
+                let id = IdentifyId(self.waiting.next());
+                self.waiting.identifies.insert(id, reply);
+                let command = IdentifyCommand::Identify { id, peer };
+                self.input(SwarmInput::Command(NodeCommand::Identify(command)));
+            }
+            Command::Protocol(command) => {
+                self.input(SwarmInput::Command(NodeCommand::Protocol(command)));
+            }
+            Command::Subscribe { reply } => drop(reply.send(self.subscribers.subscribe())),
+            Command::Shutdown { reply } => {
+                self.waiting.shutdowns.push(reply);
+                self.input(SwarmInput::Shutdown);
+            }
+        }
+    }
+
+    fn add_handler(
+        &mut self,
+        protocol: ProtocolId,
+        reply: oneshot::Sender<Option<mpsc::Receiver<IncomingStream>>>,
+    ) {
+        if self.handlers.get(&protocol).is_some_and(|handler| !handler.is_closed()) {
+            return drop(reply.send(None));
+        }
+        let (sender, receiver) = mpsc::channel(MAX_WAITING_STREAMS);
+        if !self.node.swarm().is_mounted(&protocol) {
+            self.input(SwarmInput::HandleProtocol { protocol: protocol.clone() });
+        }
+        self.handlers.insert(protocol, sender);
+        drop(reply.send(Some(receiver)));
+    }
+
+    fn handle_report(&mut self, report: ToDriver<R>) {
+        match report {
+            ToDriver::FromConnection { connection, message } => {
+                self.input(SwarmInput::FromConnection { connection, message });
+            }
+            ToDriver::Dialed { connection, result } => {
+                self.dials.remove(&connection);
+                match result {
+                    Ok(socket) => {
+                        self.sockets.insert(connection, socket);
+                        self.input(SwarmInput::Dialed { connection });
+                    }
+                    Err(error) => self.input(SwarmInput::DialFailed { connection, error }),
+                }
+            }
+            ToDriver::Bound { listener, result } => match result {
+                Ok(address) => {
+                    let address = address::from_socket_address(address);
+                    self.input(SwarmInput::Listening { listener, address });
+                }
+                Err(error) => self.input(SwarmInput::ListenFailed { listener, error }),
+            },
+            ToDriver::Accepted { listener, socket, address } => {
+                let connection = self.node.next_connection_id();
+                let remote_address = address::from_socket_address(address);
+                self.sockets.insert(connection, socket);
+                self.input(SwarmInput::Incoming { connection, listener, remote_address });
+            }
+        }
+    }
+
+    /// Does what the node wants until it wants nothing more.
+    fn drain(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                SwarmOutput::Event(event) => self.handle_event(event),
+                SwarmOutput::Protocol(event) => self.handle_protocol_event(event),
+                SwarmOutput::Listen { listener, address } => self.start_listening(listener, &address),
+                SwarmOutput::StopListening { listener } => drop(self.listeners.remove(&listener)),
+                SwarmOutput::Dial { connection, address } => self.start_dialing(connection, &address),
+                SwarmOutput::CancelDial { connection } => drop(self.dials.remove(&connection)),
+                SwarmOutput::Connection { connection } => self.start_connection(connection),
+                SwarmOutput::Refuse { connection } => drop(self.sockets.remove(&connection)),
+                SwarmOutput::ToConnection { connection, message } => {
+                    if let Some(shared) = self.connections.get(&connection) {
+                        shared.post(message);
+                    }
+                }
+            }
+        }
+        // A socket that nobody asked for belongs to a dial that was given up meanwhile.
+        self.sockets.clear();
+    }
+
+    fn start_listening(&mut self, listener: ListenerId, address: &Multiaddr) {
+        let (stop, stopped) = oneshot::channel();
+        match address::tcp_socket_address(address) {
+            Ok(address) => {
+                self.listeners.insert(listener, stop);
+                let accept = accept(self.runtime.clone(), listener, address, self.to_driver.clone());
+                self.runtime.spawn(Box::pin(async move {
+                    select(Box::pin(accept), stopped).await;
+                }));
+            }
+            Err(error) => {
+                self.input(SwarmInput::ListenFailed { listener, error: TransportError::Address(error) });
+            }
+        }
+    }
+
+    fn start_dialing(&mut self, connection: ConnectionId, address: &Multiaddr) {
+        match address::tcp_socket_address(address) {
+            Ok(address) => {
+                let (cancel, cancelled) = oneshot::channel();
+                self.dials.insert(connection, cancel);
+                let connecting = self.runtime.connect(address);
+                let mut to_driver = self.to_driver.clone();
+                self.runtime.spawn(Box::pin(async move {
+                    if let Either::Left((result, _)) = select(connecting, cancelled).await {
+                        let result = result.map_err(|error| transport_error(&error));
+                        // The driver is gone only when nobody waits for the dial.
+                        drop(to_driver.send(ToDriver::Dialed { connection, result }).await);
+                    }
+                }));
+            }
+            Err(error) => {
+                self.input(SwarmInput::DialFailed { connection, error: TransportError::Address(error) });
+            }
+        }
+    }
+
+    fn start_connection(&mut self, id: ConnectionId) {
+        let Some(connection) = self.node.take_connection(id, self.clock.now()) else { return };
+        let Some(socket) = self.sockets.remove(&id) else { return };
+        let shared = Arc::new(Shared::new(connection, socket, self.clock));
+        self.connections.insert(id, shared.clone());
+        let task = connection::run(id, shared, self.runtime.clone(), self.to_driver.clone());
+        self.runtime.spawn(Box::pin(task));
+    }
+
+    fn handle_event(&mut self, event: SwarmEvent) {
+        tracing::debug!(?event, "swarm");
+        match &event {
+            SwarmEvent::Listening { listener, address } => {
+                if let Some(reply) = self.waiting.listens.remove(listener) {
+                    let address = address::with_peer_id(address.clone(), &self.node.local_peer());
+                    answer(reply, Ok(Listening { listener: *listener, address }));
+                }
+            }
+            SwarmEvent::ListenFailed { listener, error } => {
+                self.listeners.remove(listener);
+                fail(self.waiting.listens.remove(listener), error);
+            }
+            SwarmEvent::ListenerClosed { listener } => {
+                self.waiting.listens.remove(listener);
+            }
+            SwarmEvent::Connected { dial: Some(dial), .. } => {
+                if let Some(reply) = self.waiting.dials.remove(dial)
+                    && let Some(connected) = Connected::from_event(&event)
+                {
+                    answer(reply, Ok(connected));
+                }
+            }
+            SwarmEvent::DialFailed { dial, error } => {
+                fail(self.waiting.dials.remove(dial), error);
+            }
+            SwarmEvent::Disconnected { connection, .. } | SwarmEvent::IncomingFailed { connection, .. } => {
+                self.connections.remove(connection);
+            }
+            SwarmEvent::StreamOpened { stream, peer, protocol, request } => {
+                self.hand_out_stream(*stream, *peer, protocol, *request);
+            }
+            SwarmEvent::StreamFailed { request, error } => {
+                fail(self.waiting.opens.remove(request), error);
+            }
+            SwarmEvent::ShutDown => self.over = true,
+            SwarmEvent::Connected { .. } | SwarmEvent::ProtocolTaken { .. } => {}
+        }
+        self.subscribers.send(&Event::Swarm(event));
+    }
+
+    fn hand_out_stream(
+        &mut self,
+        key: StreamKey,
+        peer: PeerId,
+        protocol: &ProtocolId,
+        request: Option<RequestId>,
+    ) {
+        let Some(shared) = self.connections.get(&key.connection) else { return };
+        let source: Arc<dyn StreamSource> = shared.clone();
+        let stream = Stream::new(key, peer, protocol.clone(), source);
+        if let Some(request) = request {
+            if let Some(reply) = self.waiting.opens.remove(&request) {
+                answer(reply, Ok(stream));
+            }
+        } else if let Some(handler) = self.handlers.get_mut(protocol)
+            && let Err(error) = handler.try_send(IncomingStream { stream })
+            && error.is_disconnected()
+        {
+            self.handlers.remove(protocol);
+            self.input(SwarmInput::StopHandlingProtocol { protocol: protocol.clone() });
+        }
+    }
+
+    fn handle_protocol_event(&mut self, event: NodeEvent<P::Event>) {
+        match &event {
+            NodeEvent::Ping(PingEvent::Pong { id: Some(id), round_trip, .. }) => {
+                succeed(self.waiting.pings.remove(id), round_trip);
+            }
+            NodeEvent::Ping(PingEvent::Failed { id: Some(id), error, .. }) => {
+                fail(self.waiting.pings.remove(id), error);
+            }
+            NodeEvent::Identify(IdentifyEvent::Received { id: Some(id), info, .. }) => {
+                succeed(self.waiting.identifies.remove(id), info);
+            }
+            NodeEvent::Identify(IdentifyEvent::Failed { id: Some(id), error, .. }) => {
+                fail(self.waiting.identifies.remove(id), error);
+            }
+            _ => {}
+        }
+        self.subscribers.send(&Event::Protocol(event));
+    }
+}
+
+/// Answers a call whose caller may have gone.
+fn answer<T, E>(reply: Reply<T, E>, result: Result<T, E>) {
+    drop(reply.send(result.map_err(RequestError::Failed)));
+}
+
+fn succeed<T: Clone, E>(reply: Option<Reply<T, E>>, result: &T) {
+    if let Some(reply) = reply {
+        answer(reply, Ok(result.clone()));
+    }
+}
+
+fn fail<T, E: Clone>(reply: Option<Reply<T, E>>, error: &E) {
+    if let Some(reply) = reply {
+        answer(reply, Err(error.clone()));
+    }
+}
+
+/// Listens and accepts until it is dropped.
+async fn accept<R: Runtime>(
+    runtime: R,
+    listener: ListenerId,
+    address: SocketAddr,
+    mut to_driver: mpsc::Sender<ToDriver<R>>,
+) {
+    let bound = async {
+        let listening = runtime.listen(address).await?;
+        let address = listening.local_address()?;
+        Ok::<_, io::Error>((listening, address))
+    };
+    let (mut listening, result) = match bound.await {
+        Ok((listening, address)) => (Some(listening), Ok(address)),
+        Err(error) => (None, Err(transport_error(&error))),
+    };
+    let mut open = to_driver.send(ToDriver::Bound { listener, result }).await.is_ok();
+    while let Some(listening) = &mut listening
+        && open
+    {
+        match std::future::poll_fn(|cx| listening.poll_accept(cx)).await {
+            Ok((socket, address)) => {
+                open = to_driver.send(ToDriver::Accepted { listener, socket, address }).await.is_ok();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                runtime.sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn transport_error(error: &io::Error) -> TransportError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => TransportError::Refused,
+        io::ErrorKind::AddrInUse => TransportError::InUse,
+        io::ErrorKind::AddrNotAvailable => TransportError::NotLocal,
+        io::ErrorKind::PermissionDenied => TransportError::Forbidden,
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => {
+            TransportError::Unreachable(error.to_string())
+        }
+        _ => TransportError::Other(error.to_string()),
+    }
+}

@@ -1,0 +1,297 @@
+//! The handle of a running node.
+
+use crate::clock::Clock;
+use crate::driver::{Command, Driver};
+use crate::events::Events;
+use crate::runtime::Runtime;
+use crate::stream::Stream;
+use futures_channel::{mpsc, oneshot};
+use futures_util::SinkExt;
+use futures_util::StreamExt;
+use peerwork_core::address::Multiaddr;
+use peerwork_core::connection::ConnectionId;
+use peerwork_core::identity::PeerId;
+use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::node::NodeBuilder;
+use peerwork_core::protocols::identify::{IdentifyError, IdentifyInfo};
+use peerwork_core::protocols::ping::PingError;
+use peerwork_core::protocols::{Protocols, StreamError, Target};
+use peerwork_core::security::Role;
+use peerwork_core::seed::Seed;
+use peerwork_core::swarm::{DialError, ListenError, ListenerId, SwarmEvent};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How many calls of handles, and how many reports of connections, wait for the node's task; more wait with their callers.
+const CHANNEL_CAPACITY: usize = 256;
+
+/// A running node. Cheap to clone; when the last handle is dropped the node stops.
+pub struct Node<P: Protocols = ()> {
+    local_peer: PeerId,
+    commands: mpsc::Sender<Command<P>>,
+}
+
+impl<P: Protocols> Clone for Node<P> {
+    fn clone(&self) -> Self {
+        Self { local_peer: self.local_peer, commands: self.commands.clone() }
+    }
+}
+
+impl<P: Protocols> fmt::Debug for Node<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("local_peer", &self.local_peer).finish_non_exhaustive()
+    }
+}
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The caller is not inside the runtime.
+    #[error("a node starts inside an async runtime: {0}")]
+    NoRuntime(String),
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    NoEntropy(getrandom::Error),
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError<E> {
+    /// What was asked for could not be done.
+    #[error("{0}")]
+    Failed(E),
+    /// The node has stopped, or stopped meanwhile.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// The node has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the node has stopped")]
+pub struct Stopped;
+
+/// Another handler has the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the protocol {0} has a handler already")]
+pub struct ProtocolTaken(pub ProtocolId);
+
+/// The answer to [`Node::listen`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listening {
+    /// For [`Node::stop_listening`].
+    pub listener: ListenerId,
+    /// Where, with the real port and this node's peer id: what others dial.
+    pub address: Multiaddr,
+}
+
+/// The answer to [`Node::dial`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connected {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Who is at the other end, proven.
+    pub peer: PeerId,
+    /// Which end we are.
+    pub role: Role,
+    /// Where the other end is.
+    pub remote_address: Multiaddr,
+    /// The security protocol, where one was negotiated.
+    pub security: Option<ProtocolId>,
+    /// The muxer, where one was negotiated.
+    pub muxer: Option<ProtocolId>,
+}
+
+impl Connected {
+    pub(crate) fn from_event(event: &SwarmEvent) -> Option<Self> {
+        let SwarmEvent::Connected { connection, peer, role, remote_address, dial: _, security, muxer } =
+            event
+        else {
+            return None;
+        };
+        Some(Self {
+            connection: *connection,
+            peer: *peer,
+            role: *role,
+            remote_address: remote_address.clone(),
+            security: security.clone(),
+            muxer: muxer.clone(),
+        })
+    }
+}
+
+/// A stream that a remote opened.
+#[derive(Debug)]
+pub struct IncomingStream {
+    /// The stream; it knows its peer and protocol.
+    pub stream: Stream,
+}
+
+/// The streams that remotes open for one protocol. Dropping it ends the handling.
+///
+/// At most 64 wait; while they do, further ones are reset.
+#[derive(Debug)]
+pub struct Incoming {
+    streams: mpsc::Receiver<IncomingStream>,
+}
+
+impl futures_core::Stream for Incoming {
+    type Item = IncomingStream;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<IncomingStream>> {
+        self.streams.poll_next_unpin(cx)
+    }
+}
+
+impl<P> Node<P>
+where
+    P: Protocols + Send + 'static,
+    P::Command: Send,
+    P::Event: Send + Sync,
+{
+    /// Starts a node on `runtime`, with a seed from the operating system.
+    ///
+    /// # Errors
+    /// The operating system gives no randomness.
+    pub fn start<R: Runtime>(builder: NodeBuilder<P>, runtime: R) -> Result<Self, StartError> {
+        let mut entropy = [0; 32];
+        getrandom::fill(&mut entropy).map_err(StartError::NoEntropy)?;
+        Ok(Self::start_with_seed(builder, Seed::from_entropy(entropy), runtime))
+    }
+
+    /// Starts a node on `runtime` with a seed of the caller's.
+    pub fn start_with_seed<R: Runtime>(builder: NodeBuilder<P>, seed: Seed, runtime: R) -> Self {
+        let clock = Clock::start();
+        let node = builder.build(seed, clock.now());
+        let local_peer = node.local_peer();
+        let (commands, receiver) = mpsc::channel(CHANNEL_CAPACITY);
+        let driver = Driver::new(node, runtime.clone(), clock, receiver, CHANNEL_CAPACITY);
+        runtime.spawn(Box::pin(driver.run()));
+        Self { local_peer, commands }
+    }
+
+    /// Who this node is.
+    pub fn local_peer(&self) -> PeerId {
+        self.local_peer
+    }
+
+    /// Listens on an address such as `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// The address is not one to listen on, is in use or not allowed; or the node has stopped.
+    pub async fn listen(&self, address: Multiaddr) -> Result<Listening, RequestError<ListenError>> {
+        self.call(|reply| Command::Listen { address, reply }).await
+    }
+
+    /// Stops listening. Connections stay.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn stop_listening(&self, listener: ListenerId) -> Result<(), Stopped> {
+        self.send(Command::StopListening { listener }).await
+    }
+
+    /// Connects to an address; a `/p2p/ID` at its end says who must be there.
+    ///
+    /// # Errors
+    /// See [`DialError`]; or the node has stopped.
+    pub async fn dial(&self, address: Multiaddr) -> Result<Connected, RequestError<DialError>> {
+        self.call(|reply| Command::Dial { address, reply }).await
+    }
+
+    /// Opens a raw stream, for the first of `protocols` that the peer speaks.
+    ///
+    /// # Errors
+    /// See [`StreamError`]; or the node has stopped.
+    pub async fn open_stream(
+        &self,
+        target: Target,
+        protocols: &[ProtocolId],
+    ) -> Result<Stream, RequestError<StreamError>> {
+        let protocols = protocols.iter().cloned().collect();
+        self.call(|reply| Command::OpenStream { target, protocols, reply }).await
+    }
+
+    /// Accepts raw streams of `protocol`; for a protocol of a mounted machine, those that the machine hands over.
+    ///
+    /// # Errors
+    /// There is a handler already; or the node has stopped.
+    pub async fn handle_protocol(
+        &self,
+        protocol: &ProtocolId,
+    ) -> Result<Incoming, RequestError<ProtocolTaken>> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::HandleProtocol { protocol: protocol.clone(), reply };
+        self.send(command).await.map_err(|Stopped| RequestError::Stopped)?;
+        match answer.await {
+            Ok(Some(streams)) => Ok(Incoming { streams }),
+            Ok(None) => Err(RequestError::Failed(ProtocolTaken(protocol.clone()))),
+            Err(_) => Err(RequestError::Stopped),
+        }
+    }
+
+    /// Closes a connection in order: what was written is still delivered.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn disconnect(&self, connection: ConnectionId) -> Result<(), Stopped> {
+        self.send(Command::Disconnect { connection }).await
+    }
+
+    /// Measures the round trip to a connected peer.
+    ///
+    /// # Errors
+    /// See [`PingError`]; or the node has stopped.
+    pub async fn ping(&self, peer: PeerId) -> Result<Duration, RequestError<PingError>> {
+        self.call(|reply| Command::Ping { peer, reply }).await
+    }
+
+    /// Asks a connected peer what it is.
+    ///
+    /// # Errors
+    /// See [`IdentifyError`]; or the node has stopped.
+    pub async fn identify(&self, peer: PeerId) -> Result<Arc<IdentifyInfo>, RequestError<IdentifyError>> {
+        self.call(|reply| Command::Identify { peer, reply }).await
+    }
+
+    /// Commands one of the user's own protocols. Its answers are [`Event`](crate::Event)s.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn command(&self, command: P::Command) -> Result<(), Stopped> {
+        self.send(Command::Protocol(command)).await
+    }
+
+    /// What happens to the node from now on.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn events(&self) -> Result<Events<P::Event>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Subscribe { reply }).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Stops the node: closes listeners and connections in order, and returns when every task has ended.
+    pub async fn shutdown(&self) {
+        let (reply, ended) = oneshot::channel();
+        // The node's task drops the reply when everything has ended; a node that has stopped already drops it at once.
+        let _ = self.send(Command::Shutdown { reply }).await;
+        let _ = ended.await;
+    }
+
+    async fn send(&self, command: Command<P>) -> Result<(), Stopped> {
+        self.commands.clone().send(command).await.map_err(|_| Stopped)
+    }
+
+    async fn call<T, E>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, RequestError<E>>>) -> Command<P>,
+    ) -> Result<T, RequestError<E>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await.map_err(|Stopped| RequestError::Stopped)?;
+        answer.await.unwrap_or(Err(RequestError::Stopped))
+    }
+}
