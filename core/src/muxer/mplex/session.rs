@@ -250,7 +250,6 @@ impl Session {
         if close == Close::Now {
             self.control = Queue::default();
         }
-        self.streams.unlink_all();
         for (id, stream) in self.streams.iter_mut() {
             stream.local = Half::Closed;
             wake_reader(id, stream, &mut self.events);
@@ -269,8 +268,14 @@ impl Session {
     pub(super) fn footprint(&mut self) -> usize {
         let queues = self.control.capacity() * size_of::<Control>()
             + self.events.capacity() * size_of::<StreamsEvent>();
-        let of_stream = |(_, stream): (_, &mut Stream)| size_of::<Stream>() + stream.received.footprint();
-        queues + self.streams.iter_mut().map(of_stream).sum::<usize>()
+        let mut buffered = 0;
+        let mut streams = 0;
+        for (_, stream) in self.streams.iter_mut() {
+            buffered += stream.received.len();
+            streams += size_of::<Stream>() + stream.received.footprint();
+        }
+        assert_eq!(self.buffered, buffered);
+        queues + streams
     }
 }
 

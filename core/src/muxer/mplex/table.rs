@@ -49,11 +49,6 @@ impl Table {
         }
     }
 
-    /// Takes all streams off the wire.
-    pub(super) fn unlink_all(&mut self) {
-        self.by_wire.clear();
-    }
-
     pub(super) fn remove(&mut self, id: StreamId) -> Option<Box<Stream>> {
         self.unlink(id);
         let stream = self.streams.remove(&id)?;

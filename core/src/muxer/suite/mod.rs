@@ -69,7 +69,11 @@ impl<M: Muxer + ?Sized> Pair<M> {
     }
 
     pub(crate) fn transmit(&mut self, end: usize, max: usize) -> usize {
-        self.muxers[end].poll_transmit(&mut self.wires[end], max, self.now)
+        let before = self.wires[end].len();
+        let sent = self.muxers[end].poll_transmit(&mut self.wires[end], max, self.now);
+        assert_eq!(self.wires[end].len() - before, sent);
+        assert!(sent <= max.max(MIN_FRAME_ROOM));
+        sent
     }
 
     /// Gives `to` at most `count` of the bytes that are on their way, and returns how many it took.
@@ -122,8 +126,10 @@ pub(crate) fn behaves(protocol: &dyn MuxerProtocol) {
     tells_of_a_reset(protocol);
     tells_a_cut_stream_from_a_whole_one(protocol);
     wakes_a_reader_once(protocol);
+    wakes_a_reader_at_the_end(protocol);
     knows_no_other_streams(protocol);
     makes_progress_in_little_room(protocol);
+    keeps_within_the_room_given(protocol);
     is_blind_to_chunks(protocol);
     survives_the_end_at_every_byte(protocol);
 }
@@ -203,6 +209,15 @@ fn tells_a_cut_stream_from_a_whole_one(protocol: &dyn MuxerProtocol) {
     }
 }
 
+fn wakes_a_reader_at_the_end(protocol: &dyn MuxerProtocol) {
+    let mut pair = pair(protocol);
+    let ids = pair.connect();
+    pair.muxers[1].handle_end(End::Failed, pair.now);
+    assert_eq!(pair.events(1), [StreamsEvent::Readable(ids[1])]);
+    pair.muxers[1].reset(ids[1], pair.now);
+    assert_eq!(pair.transmit(1, usize::MAX), 0);
+}
+
 fn wakes_a_reader_once(protocol: &dyn MuxerProtocol) {
     let mut pair = pair(protocol);
     let ids = pair.connect();
@@ -247,6 +262,22 @@ fn makes_progress_in_little_room(protocol: &dyn MuxerProtocol) {
             panic!("not announced");
         };
         assert_eq!(pair.read_all(1, accepted), (payload.to_vec(), ReadError::Ended));
+    }
+}
+
+fn keeps_within_the_room_given(protocol: &dyn MuxerProtocol) {
+    for max in [5, 9, 13, MIN_FRAME_ROOM, 100] {
+        let mut pair = pair(protocol);
+        let ids: Vec<_> = (0..50).map(|_| pair.open(0)).collect();
+        for id in &ids[40..] {
+            while pair.write(0, *id, b"x", max) == Ok(0) {}
+        }
+        while pair.transmit(0, max) > 0 {}
+        pair.settle();
+        let events = pair.events(1);
+        let opened = events.iter().filter(|event| matches!(event, StreamsEvent::Opened(_))).count();
+        let readable = events.iter().filter(|event| matches!(event, StreamsEvent::Readable(_))).count();
+        assert_eq!((opened, readable), (50, 10));
     }
 }
 
