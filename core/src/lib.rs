@@ -91,6 +91,7 @@
 //! ```
 
 pub mod address;
+mod collections;
 pub mod connection;
 pub mod crypto;
 pub mod identity;

@@ -1,7 +1,7 @@
 //! Time as a value: an [`Instant`] that the driver hands in, a [`Deadline`] that a machine hands out, and the
 //! table in which a machine keeps its timers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::collections::Map;
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -87,15 +87,15 @@ impl Deadline {
 /// A set of timers, at most one for each key: the earliest in constant time, changes in logarithmic time.
 ///
 /// Bounded by the number of keys that its owner uses.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Timers<K> {
-    by_key: BTreeMap<K, Deadline>,
-    by_time: BTreeSet<(Instant, K)>,
+    by_key: Map<K, Deadline>,
+    by_time: Map<(Instant, K), ()>,
 }
 
 impl<K: Ord + Copy> Default for Timers<K> {
     fn default() -> Self {
-        Self { by_key: BTreeMap::new(), by_time: BTreeSet::new() }
+        Self { by_key: Map::default(), by_time: Map::default() }
     }
 }
 
@@ -111,20 +111,20 @@ impl<K: Ord + Copy> Timers<K> {
                 self.by_time.remove(&(old.at, key));
             }
             if let Some(new) = deadline {
-                self.by_time.insert((new.at, key));
+                self.by_time.insert((new.at, key), ());
             }
         }
     }
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Deadline> {
-        let (_, key) = self.by_time.first()?;
+        let ((_, key), ()) = self.by_time.first_key_value()?;
         self.by_key.get(key).copied()
     }
 
     /// Takes one key whose deadline is not after `now`, the earliest first.
     pub fn pop_due(&mut self, now: Instant) -> Option<K> {
-        let &(at, key) = self.by_time.first()?;
+        let (&(at, key), ()) = self.by_time.first_key_value()?;
         if at > now {
             return None;
         }

@@ -7,9 +7,12 @@ use std::collections::{BTreeSet, VecDeque};
 const TURN_BYTES: usize = 16 * 1024;
 
 /// Streams that were refused room, in the order in which they asked. While some wait, only a stream whose turn has come may
-/// write, and only so much; so no stream can starve another. Bounded by the number of streams.
+/// write, and only so much; so no stream can starve another. Bounded by the number of streams; owns no memory while nobody waits.
 #[derive(Debug, Default)]
-pub(super) struct WriteTurns {
+pub(super) struct WriteTurns(Option<Box<Turns>>);
+
+#[derive(Debug, Default)]
+struct Turns {
     waiting: VecDeque<StreamId>,
     /// The members of `waiting`.
     queued: BTreeSet<StreamId>,
@@ -20,11 +23,14 @@ pub(super) struct WriteTurns {
 impl WriteTurns {
     /// How much of `room` the stream may use now; zero if it must wait. Uses up its turn.
     pub(super) fn allow(&mut self, stream: StreamId, room: usize) -> usize {
+        let Some(turns) = &mut self.0 else { return room };
         if room == 0 {
             return 0;
         }
-        let has_turn = self.granted.remove(&stream);
-        match (has_turn, self.waiting.is_empty() && self.granted.is_empty()) {
+        let has_turn = turns.granted.remove(&stream);
+        let is_alone = turns.queued.is_empty() && turns.granted.is_empty();
+        self.free_if_empty();
+        match (has_turn, is_alone) {
             (_, true) => room,
             (true, false) => room.min(TURN_BYTES),
             (false, false) => 0,
@@ -33,33 +39,45 @@ impl WriteTurns {
 
     /// Nothing waits for the socket: turns that were not used lapse.
     pub(super) fn restart(&mut self) {
-        self.granted.clear();
+        if let Some(turns) = &mut self.0 {
+            turns.granted.clear();
+            self.free_if_empty();
+        }
     }
 
     /// Puts `stream` at the end of the line, unless it stands in it.
     pub(super) fn wait(&mut self, stream: StreamId) {
-        if self.queued.insert(stream) {
-            self.waiting.push_back(stream);
+        let turns = self.0.get_or_insert_default();
+        if turns.queued.insert(stream) {
+            turns.waiting.push_back(stream);
         }
     }
 
     /// The stream whose turn it is.
     pub(super) fn next(&mut self) -> Option<StreamId> {
-        loop {
-            let stream = self.waiting.pop_front()?;
-            if self.queued.remove(&stream) {
-                self.granted.insert(stream);
+        let turns = self.0.as_mut()?;
+        while let Some(stream) = turns.waiting.pop_front() {
+            if turns.queued.remove(&stream) {
+                turns.granted.insert(stream);
                 return Some(stream);
             }
         }
+        self.free_if_empty();
+        None
     }
 
     /// The stream is gone.
     pub(super) fn forget(&mut self, stream: StreamId) {
-        self.queued.remove(&stream);
-        self.granted.remove(&stream);
-        if self.queued.is_empty() {
-            self.waiting = VecDeque::new();
+        if let Some(turns) = &mut self.0 {
+            turns.queued.remove(&stream);
+            turns.granted.remove(&stream);
+            self.free_if_empty();
+        }
+    }
+
+    fn free_if_empty(&mut self) {
+        if self.0.as_ref().is_some_and(|turns| turns.queued.is_empty() && turns.granted.is_empty()) {
+            self.0 = None;
         }
     }
 }

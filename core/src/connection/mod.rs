@@ -18,6 +18,8 @@ mod negotiator;
 mod pipeline;
 mod streams;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 pub use carrier::{Carrier, CarrierEvent, Established};
@@ -29,6 +31,7 @@ pub use messages::{ToConnection, ToNode};
 pub use pipeline::Pipeline;
 pub use table::ProtocolTable;
 
+use crate::collections::{Map, Queue};
 use crate::machine::{Close, End, Layer};
 use crate::muxer::{OpenError, ReadError, StreamId, StreamsEvent, WriteError};
 use crate::negotiation::{NegotiationError, ProtocolId};
@@ -37,7 +40,6 @@ use crate::time::{Deadline, Instant, Timers};
 use bytes::{Bytes, BytesMut};
 use negotiator::Negotiator;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use streams::{Framed, FramedReport, Negotiating, Opened, Raw, Stream, StreamPhase};
 
@@ -62,7 +64,7 @@ pub struct Connection<C = Pipeline> {
     config: Arc<ConnectionConfig>,
     carrier: C,
     protocols: Arc<ProtocolTable>,
-    streams: BTreeMap<StreamId, Stream>,
+    streams: Map<StreamId, Box<Stream>>,
     /// How many of the streams keep the connection alive.
     keep_alive: usize,
     /// How many of the streams were opened by the remote and have no protocol yet.
@@ -70,10 +72,10 @@ pub struct Connection<C = Pipeline> {
     /// Until when a stream must have agreed on a protocol.
     deadlines: Timers<StreamId>,
     /// Wishes that wait for [`OpenError::Blocked`] to end.
-    waiting: VecDeque<Wish>,
+    waiting: Queue<Wish>,
     idle_at: Option<Instant>,
     reports: Reports,
-    events: VecDeque<StreamEvent>,
+    events: Queue<StreamEvent>,
 }
 
 struct Wish {
@@ -86,9 +88,9 @@ struct Wish {
 #[derive(Default)]
 struct Reports {
     established: Option<Box<Established>>,
-    failed: VecDeque<(OpenId, StreamError)>,
+    failed: Queue<(OpenId, StreamError)>,
     /// Streams with something to report.
-    line: VecDeque<StreamId>,
+    line: Queue<StreamId>,
     life: Life,
 }
 
@@ -98,7 +100,7 @@ enum Life {
     Opening,
     Open,
     /// Over, and the node does not know yet.
-    Closed(ConnectionError),
+    Closed(Box<ConnectionError>),
     Dead,
 }
 
@@ -121,14 +123,14 @@ impl<C: Carrier> Connection<C> {
             config,
             carrier,
             protocols,
-            streams: BTreeMap::new(),
+            streams: Map::default(),
             keep_alive: 0,
             negotiating: 0,
             deadlines: Timers::default(),
-            waiting: VecDeque::new(),
+            waiting: Queue::default(),
             idle_at: None,
             reports: Reports::default(),
-            events: VecDeque::new(),
+            events: Queue::default(),
         }
     }
 
@@ -173,22 +175,20 @@ impl<C: Carrier> Connection<C> {
         if let Some(established) = self.reports.established.take() {
             return Some(ToNode(ConnectionMessage::Established(established)));
         }
-        if let Some((open, error)) = self.reports.failed.pop_front() {
+        if let Some((open, error)) = self.reports.failed.pop() {
             return Some(ToNode(ConnectionMessage::OpenFailed { open, error }));
         }
         while let Some(&id) = self.reports.line.front() {
             if let Some(report) = self.poll_stream_report(id) {
                 return Some(ToNode(report));
             }
-            self.reports.line.pop_front();
+            self.reports.line.pop();
         }
-        self.reports.line = VecDeque::new();
-        self.reports.failed = VecDeque::new();
         if !self.reports.life.is_over() {
             return None;
         }
         match std::mem::replace(&mut self.reports.life, Life::Dead) {
-            Life::Closed(error) => Some(ToNode(ConnectionMessage::Closed(error))),
+            Life::Closed(error) => Some(ToNode(ConnectionMessage::Closed(*error))),
             _ => None,
         }
     }
@@ -237,7 +237,7 @@ impl<C: Carrier> Connection<C> {
         if let Some(stream) = self.streams.get_mut(&id)
             && !std::mem::replace(&mut stream.queued, true)
         {
-            self.reports.line.push_back(id);
+            self.reports.line.push(id);
         }
     }
 
@@ -249,12 +249,12 @@ impl<C: Carrier> Connection<C> {
                 self.add_stream(id, negotiator, Some((open, options)), now);
             }
             Err(OpenError::Closed) => {
-                self.reports.failed.push_back((wish.open, StreamError::ConnectionClosed));
+                self.reports.failed.push((wish.open, StreamError::ConnectionClosed));
             }
             Err(OpenError::Blocked) if self.waiting.len() < self.config.max_waiting_opens => {
-                self.waiting.push_back(wish);
+                self.waiting.push(wish);
             }
-            Err(OpenError::Blocked) => self.reports.failed.push_back((wish.open, StreamError::Limit)),
+            Err(OpenError::Blocked) => self.reports.failed.push((wish.open, StreamError::Limit)),
         }
     }
 
@@ -273,7 +273,7 @@ impl<C: Carrier> Connection<C> {
         let negotiating = Negotiating { negotiator, open, input: BytesMut::new(), unsent: BytesMut::new() };
         let phase = StreamPhase::Negotiating(Box::new(negotiating));
         let stream = Stream { phase, keep_alive, queued: false, opened: None, over: None, reported: false };
-        self.streams.insert(id, stream);
+        self.streams.insert(id, Box::new(stream));
         self.advance_stream(id, now);
     }
 
@@ -346,9 +346,11 @@ impl<C: Carrier> Connection<C> {
 
     /// A stream ended before it had a protocol. The carrier knows already.
     fn fail_negotiation(&mut self, id: StreamId, error: StreamError) {
-        if let Some(Stream { phase: StreamPhase::Negotiating(negotiating), .. }) = self.streams.get(&id) {
+        if let Some(Stream { phase: StreamPhase::Negotiating(negotiating), .. }) =
+            self.streams.get(&id).map(Box::as_ref)
+        {
             if let Some((open, _)) = negotiating.open {
-                self.reports.failed.push_back((open, error));
+                self.reports.failed.push((open, error));
             }
             self.forget(id);
         }
@@ -378,7 +380,8 @@ impl<C: Carrier> Connection<C> {
     }
 
     fn with_framed(&mut self, id: StreamId, now: Instant, change: impl FnOnce(&mut Framed)) {
-        if let Some(Stream { phase: StreamPhase::Framed(framed), over: None, .. }) = self.streams.get_mut(&id)
+        if let Some(Stream { phase: StreamPhase::Framed(framed), over: None, .. }) =
+            self.streams.get_mut(&id).map(Box::as_mut)
         {
             change(framed);
             self.advance_stream(id, now);
@@ -422,7 +425,8 @@ impl<C: Carrier> Connection<C> {
                 self.close_from_outside(id, StreamCloseCause::Reset(cause));
             }
             StreamsEvent::CanOpen => {
-                for wish in std::mem::take(&mut self.waiting) {
+                let mut waiting = std::mem::take(&mut self.waiting);
+                while let Some(wish) = waiting.pop() {
                     self.open(wish, now);
                 }
             }
@@ -431,26 +435,27 @@ impl<C: Carrier> Connection<C> {
 
     /// Tells the application about a raw stream that it waits for.
     fn wake(&mut self, id: StreamId, was_blocked: impl FnOnce(&mut Raw) -> bool, event: StreamEvent) {
-        if let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&id)
+        if let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&id).map(Box::as_mut)
             && was_blocked(raw)
         {
-            self.events.push_back(event);
+            self.events.push(event);
         }
     }
 
     fn close_from_outside(&mut self, id: StreamId, cause: StreamCloseCause) {
-        if let Some(Stream { phase: StreamPhase::Raw(_), over: None, .. }) = self.streams.get(&id) {
-            self.events.push_back(StreamEvent::Closed(id, cause.clone()));
+        if let Some(Stream { phase: StreamPhase::Raw(_), over: None, .. }) =
+            self.streams.get(&id).map(Box::as_ref)
+        {
+            self.events.push(StreamEvent::Closed(id, cause.clone()));
         }
         self.end_stream(id, cause);
     }
 
     fn handle_closed(&mut self, error: ConnectionError) {
-        self.reports.life = Life::Closed(error);
-        let waiting = std::mem::take(&mut self.waiting);
-        self.reports
-            .failed
-            .extend(waiting.into_iter().map(|wish| (wish.open, StreamError::ConnectionClosed)));
+        self.reports.life = Life::Closed(Box::new(error));
+        while let Some(wish) = self.waiting.pop() {
+            self.reports.failed.push((wish.open, StreamError::ConnectionClosed));
+        }
         let ids: Vec<StreamId> = self.streams.keys().copied().collect();
         for id in ids {
             self.fail_negotiation(id, StreamError::ConnectionClosed);
@@ -476,7 +481,9 @@ impl<C: Carrier> Connection<C> {
     /// [`ReadError::Blocked`] until [`StreamEvent::Readable`]; [`ReadError::Ended`] once the remote has closed its direction and
     /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
     pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
-        let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&stream) else {
+        let Some(Stream { phase: StreamPhase::Raw(raw), .. }) =
+            self.streams.get_mut(&stream).map(Box::as_mut)
+        else {
             return Err(ReadError::Closed);
         };
         let result = raw.read(stream, max.max(1), &mut self.carrier, now);
@@ -493,7 +500,8 @@ impl<C: Carrier> Connection<C> {
     /// [`WriteError::Blocked`] until [`StreamEvent::Writable`]; [`WriteError::Closed`] if our direction was closed, or the stream
     /// is not raw, was reset or is forgotten.
     pub fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
-        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) = self.streams.get_mut(&stream)
+        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
+            self.streams.get_mut(&stream).map(Box::as_mut)
         else {
             return Err(WriteError::Closed);
         };
@@ -504,7 +512,9 @@ impl<C: Carrier> Connection<C> {
 
     /// Ends our direction of a raw stream, after everything written. Does nothing if it has ended, or is no raw stream.
     pub fn close_write(&mut self, stream: StreamId, now: Instant) {
-        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) = self.streams.get_mut(&stream) {
+        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
+            self.streams.get_mut(&stream).map(Box::as_mut)
+        {
             raw.outgoing.close();
             self.advance_stream(stream, now);
             self.drive(now);
@@ -513,7 +523,7 @@ impl<C: Carrier> Connection<C> {
 
     /// Ends both directions of a stream at once. Unread bytes are lost. Does nothing if the stream is over.
     pub fn reset(&mut self, stream: StreamId, now: Instant) {
-        match self.streams.get(&stream) {
+        match self.streams.get(&stream).map(Box::as_ref) {
             Some(Stream { phase: StreamPhase::Negotiating(_), .. }) | None => {}
             Some(_) => {
                 self.carrier.reset(stream, now);
@@ -526,7 +536,7 @@ impl<C: Carrier> Connection<C> {
     /// The application no longer wants a raw stream. If our direction is still open the stream is reset; if it was closed, what was
     /// written is still delivered: the remote's bytes are discarded until it closes, or for the close timeout.
     pub fn abandon(&mut self, stream: StreamId, now: Instant) {
-        match self.streams.get_mut(&stream) {
+        match self.streams.get_mut(&stream).map(Box::as_mut) {
             Some(Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. })
                 if !raw.outgoing.is_open() =>
             {
@@ -551,11 +561,7 @@ impl<C: Carrier> Connection<C> {
 
     /// The next event of a raw stream.
     pub fn poll_stream_event(&mut self) -> Option<StreamEvent> {
-        let event = self.events.pop_front();
-        if self.events.is_empty() {
-            self.events = VecDeque::new();
-        }
-        event
+        self.events.pop()
     }
 
     /// A point in time was reached.

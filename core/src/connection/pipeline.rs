@@ -30,8 +30,8 @@ pub struct Pipeline {
     transmit: Transmit,
     turns: WriteTurns,
     established: Option<Box<Established>>,
-    /// Why the connection ended, until it is told.
-    closed: Option<ConnectionError>,
+    /// [`CarrierEvent::Closed`] is owed.
+    owes_closed: bool,
     close: Option<Closing>,
 }
 
@@ -109,7 +109,7 @@ impl Pipeline {
             transmit: Transmit::default(),
             turns: WriteTurns::default(),
             established: None,
-            closed: None,
+            owes_closed: false,
             close: None,
             config,
         }
@@ -204,8 +204,8 @@ impl Pipeline {
         };
         self.transmit.discard_open_frame();
         self.turns = WriteTurns::default();
-        self.phase = Phase::Remains { error: error.clone(), muxer };
-        self.closed = Some(error);
+        self.phase = Phase::Remains { error, muxer };
+        self.owes_closed = true;
         self.close = Some(closing);
     }
 
@@ -410,7 +410,12 @@ impl Layer for Pipeline {
         if has_room && let Some(stream) = self.turns.next() {
             return Some(CarrierEvent::Stream(StreamsEvent::Writable(stream)));
         }
-        self.closed.take().map(CarrierEvent::Closed)
+        match &self.phase {
+            Phase::Remains { error, .. } if std::mem::take(&mut self.owes_closed) => {
+                Some(CarrierEvent::Closed(error.clone()))
+            }
+            _ => None,
+        }
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

@@ -4,13 +4,13 @@ use super::framing::{Cutter, Framing};
 use super::messages::OpenId;
 use super::negotiator::Negotiator;
 use super::table::ProtocolTable;
+use crate::collections::Queue;
 use crate::machine::End;
 use crate::muxer::{ReadError, StreamId, Streams, WriteError};
 use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::protocols::{StreamCloseCause, StreamOptions};
 use crate::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
-use std::collections::VecDeque;
 
 /// The most bytes taken from the carrier in one read for a stream that is not raw.
 const READ_BYTES: usize = 64 * 1024;
@@ -100,7 +100,7 @@ pub(super) struct Framed {
     cutter: Cutter,
     credit: u32,
     /// Cut and not delivered yet; at most the credit that was given.
-    ready: VecDeque<(Bytes, Instant)>,
+    ready: Queue<(Bytes, Instant)>,
     /// Bytes of frames taken by the carrier since the last report.
     sent: usize,
     incoming: Incoming,
@@ -131,7 +131,7 @@ pub(super) struct Raw {
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     /// What the carrier has not taken yet. The node bounds it by what it lets wait; the application's own bytes never wait here.
-    unsent: VecDeque<Bytes>,
+    unsent: Queue<Bytes>,
     end: OutgoingEnd,
 }
 
@@ -153,7 +153,7 @@ impl Outgoing {
 
     pub(super) fn push(&mut self, bytes: Bytes) {
         if self.end == OutgoingEnd::Open && !bytes.is_empty() {
-            self.unsent.push_back(bytes);
+            self.unsent.push(bytes);
         }
     }
 
@@ -185,17 +185,16 @@ impl Outgoing {
                     sent += taken;
                     front.advance(taken);
                     if front.is_empty() {
-                        self.unsent.pop_front();
+                        self.unsent.pop();
                     }
                 }
                 Err(WriteError::Blocked) => return (sent, Flushed::Blocked),
                 Err(WriteError::Closed) => {
-                    self.unsent.clear();
+                    self.unsent = Queue::default();
                     self.end = OutgoingEnd::Ended;
                 }
             }
         }
-        self.unsent = VecDeque::new();
         if self.end == OutgoingEnd::Wanted {
             carrier.close_write(id, now);
             self.end = OutgoingEnd::Ended;
@@ -224,7 +223,7 @@ impl Framed {
             framing: options.framing,
             cutter: Cutter::new(options.framing, rest),
             credit: options.credit,
-            ready: VecDeque::new(),
+            ready: Queue::default(),
             sent: 0,
             incoming: Incoming::Open,
             outgoing: Outgoing::new(unsent),
@@ -271,17 +270,14 @@ impl Framed {
             }
             if let Some(message) = self.cutter.next().map_err(StreamCloseCause::BadMessage)? {
                 self.credit -= 1;
-                self.ready.push_back((message, now));
+                self.ready.push((message, now));
             }
         }
         Ok(())
     }
 
     pub(super) fn poll_report(&mut self) -> Option<FramedReport> {
-        if let Some((message, received_at)) = self.ready.pop_front() {
-            if self.ready.is_empty() {
-                self.ready = VecDeque::new();
-            }
+        if let Some((message, received_at)) = self.ready.pop() {
             return Some(FramedReport::Message(message, received_at));
         }
         if self.sent > 0 {
@@ -306,7 +302,7 @@ impl Framed {
     /// What the application goes on with. Messages that were cut and not delivered become bytes again, so nothing is lost.
     pub(super) fn into_raw(self) -> Raw {
         let mut rest = BytesMut::new();
-        for (message, _) in &self.ready {
+        for (message, _) in self.ready.iter() {
             rest.extend_from_slice(&self.framing.prefix(message.len()));
             rest.extend_from_slice(message);
         }

@@ -2,7 +2,6 @@
 
 use super::{PublicKey, base36};
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
-use multihash::Multihash;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +15,9 @@ const SHA2_256_BYTES: usize = 32;
 /// Keys whose protobuf is at most this long are their own id; longer ones are hashed.
 const MAX_INLINE_KEY_BYTES: usize = 42;
 
+/// A multihash starts with its code and its length: both below 128, so varints of one byte.
+const MULTIHASH_HEADER_BYTES: usize = 2;
+
 /// What a peer id's CID starts with: version 1, codec libp2p-key.
 const CID_PREFIX: [u8; 2] = [0x01, 0x72];
 
@@ -27,7 +29,7 @@ const MAX_TEXT_BYTES: usize = 100;
 /// `Display` gives the usual text, base58 (`12D3KooW...`, `16Uiu2...`, `Qm...`). [`FromStr`] also takes a CID:
 /// in base32 (`b...`), base36 (`k...`), base58 (`z...`) or hexadecimal (`f...`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(Multihash<MAX_INLINE_KEY_BYTES>);
+pub struct PeerId([u8; MULTIHASH_HEADER_BYTES + MAX_INLINE_KEY_BYTES]);
 
 /// Why bytes or text are not a peer id. Blame: whoever sent or wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +102,12 @@ impl PeerId {
 
     /// The binary form.
     pub fn to_bytes(self) -> Vec<u8> {
-        self.0.to_bytes()
+        self.as_bytes().to_vec()
+    }
+
+    /// The binary form, borrowed.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0[..MULTIHASH_HEADER_BYTES + usize::from(self.0[1])]
     }
 
     /// The text form as a CID in base32 (`bafz...`).
@@ -119,7 +126,11 @@ impl PeerId {
 
     /// `digest` has at most [`MAX_INLINE_KEY_BYTES`].
     fn new(code: u8, digest: &[u8]) -> Self {
-        Self(Multihash::wrap(code.into(), digest).expect("the callers have checked the length"))
+        let mut bytes = [0; MULTIHASH_HEADER_BYTES + MAX_INLINE_KEY_BYTES];
+        bytes[0] = code;
+        bytes[1] = digest.len() as u8;
+        bytes[MULTIHASH_HEADER_BYTES..][..digest.len()].copy_from_slice(digest);
+        Self(bytes)
     }
 }
 

@@ -4,7 +4,6 @@
 //! implements it directly. A [`Muxer`] makes it out of one authenticated byte stream.
 
 pub mod mplex;
-mod queue;
 #[cfg(test)]
 mod suite;
 

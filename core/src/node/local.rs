@@ -74,7 +74,7 @@ pub enum LocalOutput<E> {
 /// [`LocalNode::handle_timeout`]; then call [`LocalNode::poll_output`] until it gives nothing.
 pub struct LocalNode<P: Protocols = ()> {
     node: Node<P>,
-    connections: BTreeMap<ConnectionId, Attached>,
+    connections: BTreeMap<ConnectionId, Box<Attached>>,
     timers: Timers<ConnectionId>,
     /// Connections that something has happened to since the outputs were last drained.
     touched: BTreeSet<ConnectionId>,
@@ -308,7 +308,8 @@ impl<P: Protocols> LocalNode<P> {
         let output = match output {
             SwarmOutput::Connection { connection } => {
                 if let Some(value) = self.node.take_connection(connection, now) {
-                    self.connections.insert(connection, Attached { connection: value, close: None });
+                    let attached = Attached { connection: value, close: None };
+                    self.connections.insert(connection, Box::new(attached));
                     self.touched.insert(connection);
                 }
                 return;

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// connections.
 #[derive(Debug)]
 pub(super) struct Connections<T> {
-    by_id: BTreeMap<ConnectionId, (PeerId, T)>,
+    /// Boxed, because a map's nodes are half empty when ids count up.
+    by_id: BTreeMap<ConnectionId, Box<(PeerId, T)>>,
     by_peer: BTreeSet<(PeerId, ConnectionId)>,
 }
 
@@ -24,18 +25,18 @@ impl<T> Connections<T> {
     pub(super) fn insert(&mut self, id: ConnectionId, peer: PeerId, new: T) {
         self.by_id.entry(id).or_insert_with(|| {
             self.by_peer.insert((peer, id));
-            (peer, new)
+            Box::new((peer, new))
         });
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<T> {
-        let (peer, old) = self.by_id.remove(&id)?;
+        let (peer, old) = *self.by_id.remove(&id)?;
         self.by_peer.remove(&(peer, id));
         Some(old)
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
-        self.by_id.get_mut(&id).map(|(_, connection)| connection)
+        self.by_id.get_mut(&id).map(|entry| &mut entry.1)
     }
 
     /// The oldest connection to `peer`: ids count up.
@@ -47,7 +48,7 @@ impl<T> Connections<T> {
     #[cfg(test)]
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         debug_assert_eq!(self.by_id.len(), self.by_peer.len());
-        self.by_id.values().map(|(_, connection)| connection)
+        self.by_id.values().map(|entry| &entry.1)
     }
 }
 

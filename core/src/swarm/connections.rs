@@ -5,6 +5,7 @@ use super::{
     DialError, DialId, Life, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent, SwarmInput, SwarmOutput,
     address,
 };
+use crate::collections::Map;
 use crate::connection::{
     Carrier, Connection, ConnectionError, ConnectionId, ConnectionMessage, Established, NodeMessage, Pipeline,
 };
@@ -13,7 +14,6 @@ use crate::muxer::StreamId;
 use crate::protocols::{Fact, Protocols, StreamError};
 use crate::security::{HandshakeSetup, Role};
 use crate::time::{Deadline, Instant};
-use std::collections::BTreeMap;
 
 /// What the swarm knows of a connection.
 pub(super) struct Record {
@@ -28,7 +28,7 @@ pub(super) enum State {
     /// Being secured and muxed.
     Upgrading { dial: Option<DialId> },
     /// Streams can be opened.
-    Open { peer: PeerId, streams: BTreeMap<StreamId, StreamRecord> },
+    Open { peer: PeerId, streams: Map<StreamId, StreamRecord> },
 }
 
 impl Record {
@@ -63,7 +63,7 @@ impl<P: Protocols> Swarm<P> {
         let connection = self.next_connection_id();
         let state = State::Dialing { dial, expected_peer };
         let record = Record { role: Role::Dialer, remote_address: remote_address.clone(), state };
-        self.connections.insert(connection, record);
+        self.connections.insert(connection, Box::new(record));
         let deadline = Deadline::new(now + self.config.dial_timeout, "dial timeout");
         self.dial_deadlines.set(connection, Some(deadline));
         self.outputs.push_back(SwarmOutput::Dial { connection, address: remote_address });
@@ -73,7 +73,7 @@ impl<P: Protocols> Swarm<P> {
     /// A dial whose byte stream did not come up.
     pub(super) fn fail_dial(&mut self, connection: ConnectionId, error: DialError) {
         self.dial_deadlines.set(connection, None);
-        if let Some(Record { state: State::Dialing { dial, .. }, .. }) = self.connections.get(&connection) {
+        if let Some(Record { state: State::Dialing { dial, .. }, .. }) = self.record(connection) {
             let dial = *dial;
             self.connections.remove(&connection);
             self.event(SwarmEvent::DialFailed { dial, error });
@@ -82,7 +82,7 @@ impl<P: Protocols> Swarm<P> {
 
     /// Gives up a dial whose byte stream is not up yet.
     pub(super) fn abandon_dial(&mut self, connection: ConnectionId, error: DialError) {
-        if let Some(Record { state: State::Dialing { .. }, .. }) = self.connections.get(&connection) {
+        if let Some(Record { state: State::Dialing { .. }, .. }) = self.record(connection) {
             self.outputs.push_back(SwarmOutput::CancelDial { connection });
             self.fail_dial(connection, error);
         }
@@ -113,7 +113,8 @@ impl<P: Protocols> Swarm<P> {
         }
         self.pending_incoming += 1;
         let state = State::Upgrading { dial: None };
-        self.connections.insert(connection, Record { role: Role::Listener, remote_address, state });
+        let record = Record { role: Role::Listener, remote_address, state };
+        self.connections.insert(connection, Box::new(record));
         self.attach(connection, Role::Listener, None);
     }
 
@@ -166,7 +167,7 @@ impl<P: Protocols> Swarm<P> {
         let Some(record) = self.connections.get_mut(&id) else { return };
         let State::Upgrading { dial } = record.state else { return };
         self.pending_incoming -= usize::from(dial.is_none());
-        record.state = State::Open { peer, streams: BTreeMap::new() };
+        record.state = State::Open { peer, streams: Map::default() };
         let (role, remote_address) = (record.role, record.remote_address.clone());
         self.peers.entry(peer).or_default().push(id);
         self.event(SwarmEvent::Connected {
@@ -188,7 +189,8 @@ impl<P: Protocols> Swarm<P> {
         for open in opens {
             self.fail_open(open, StreamError::ConnectionClosed, now);
         }
-        let Some(Record { state, remote_address, .. }) = self.connections.remove(&id) else { return };
+        let Some(record) = self.connections.remove(&id) else { return };
+        let Record { state, remote_address, .. } = *record;
         match state {
             State::Dialing { dial, .. } | State::Upgrading { dial: Some(dial) } => {
                 let error = if self.life == Life::Running { error.into() } else { DialError::ShuttingDown };
@@ -221,8 +223,16 @@ impl<P: Protocols> Swarm<P> {
         connections.iter().copied().max_by_key(|id| (self.stream_count(*id), std::cmp::Reverse(*id)))
     }
 
+    pub(super) fn record(&self, id: ConnectionId) -> Option<&Record> {
+        self.connections.get(&id).map(Box::as_ref)
+    }
+
+    pub(super) fn record_mut(&mut self, id: ConnectionId) -> Option<&mut Record> {
+        self.connections.get_mut(&id).map(Box::as_mut)
+    }
+
     fn stream_count(&self, id: ConnectionId) -> usize {
-        match self.connections.get(&id) {
+        match self.record(id) {
             Some(Record { state: State::Open { streams, .. }, .. }) => streams.len(),
             _ => 0,
         }

@@ -69,7 +69,8 @@ pub struct Swarm<P: Protocols> {
     owners: BTreeMap<ProtocolId, Owner>,
     table: Arc<ProtocolTable>,
     listeners: BTreeMap<ListenerId, Vec<Multiaddr>>,
-    connections: BTreeMap<ConnectionId, Record>,
+    /// Boxed, because a map's nodes are half empty when ids count up.
+    connections: BTreeMap<ConnectionId, Box<Record>>,
     peers: BTreeMap<PeerId, SmallVec<[ConnectionId; 1]>>,
     pending_incoming: usize,
     /// Connections that the driver has yet to take.
@@ -262,7 +263,7 @@ impl<P: Protocols> Swarm<P> {
 
     /// Sends a message to a connection whose byte stream exists.
     fn send(&mut self, connection: ConnectionId, message: NodeMessage) {
-        if self.connections.get(&connection).is_some_and(Record::is_attached) {
+        if self.record(connection).is_some_and(Record::is_attached) {
             self.outputs.push_back(SwarmOutput::ToConnection { connection, message: ToConnection(message) });
         }
     }

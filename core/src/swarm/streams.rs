@@ -78,9 +78,8 @@ impl<P: Protocols> Swarm<P> {
             Target::Connection(connection) => Some(connection),
             Target::Peer(peer) => self.best_connection(peer),
         };
-        let is_open = |id: &ConnectionId| {
-            matches!(self.connections.get(id), Some(Record { state: State::Open { .. }, .. }))
-        };
+        let is_open =
+            |id: &ConnectionId| matches!(self.record(*id), Some(Record { state: State::Open { .. }, .. }));
         let error = match connection.filter(is_open) {
             _ if protocols.is_empty() => StreamError::Invalid("no protocol was proposed"),
             _ if self.requests.contains(&(owner, request)) => {
@@ -122,7 +121,7 @@ impl<P: Protocols> Swarm<P> {
     }
 
     fn stream_mut(&mut self, key: StreamKey) -> Option<&mut StreamRecord> {
-        match self.connections.get_mut(&key.connection) {
+        match self.record_mut(key.connection) {
             Some(Record { state: State::Open { streams, .. }, .. }) => streams.get_mut(&key.stream),
             _ => None,
         }
@@ -157,8 +156,7 @@ impl<P: Protocols> Swarm<P> {
 
     /// Gives a stream of a protocol to the application.
     fn hand_over(&mut self, owner: Owner, key: StreamKey) {
-        let Some(Record { state: State::Open { peer, streams }, .. }) =
-            self.connections.get_mut(&key.connection)
+        let Some(Record { state: State::Open { peer, streams }, .. }) = self.record_mut(key.connection)
         else {
             return;
         };
@@ -211,7 +209,7 @@ impl<P: Protocols> Swarm<P> {
     }
 
     fn forget_stream(&mut self, key: StreamKey) -> Option<StreamRecord> {
-        match self.connections.get_mut(&key.connection) {
+        match self.record_mut(key.connection) {
             Some(Record { state: State::Open { streams, .. }, .. }) => streams.remove(&key.stream),
             _ => None,
         }
@@ -251,8 +249,7 @@ impl<P: Protocols> Swarm<P> {
             // Nobody handles the protocol any more.
             return self.send(key.connection, NodeMessage::Reset { stream: key.stream });
         };
-        let Some(Record { state: State::Open { peer, streams }, .. }) =
-            self.connections.get_mut(&key.connection)
+        let Some(Record { state: State::Open { peer, streams }, .. }) = self.record_mut(key.connection)
         else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use super::codec::WireId;
 use super::{MAX_SHARED_BYTES, MIN_SHARED_BYTES};
-use crate::muxer::queue::Queue;
+use crate::collections::Queue;
 use bytes::{Buf, Bytes, BytesMut};
 use std::mem;
 

@@ -2,8 +2,8 @@
 
 use super::codec::WireId;
 use super::stream::Stream;
+use crate::collections::Map;
 use crate::muxer::StreamId;
-use std::collections::BTreeMap;
 
 /// Every stream that is not forgotten. Bounded by the limits of inbound and outbound streams.
 ///
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     // Boxed, because a map reserves the room of eleven entries for the first.
-    streams: BTreeMap<StreamId, Box<Stream>>,
-    by_wire: BTreeMap<WireId, StreamId>,
+    streams: Map<StreamId, Box<Stream>>,
+    by_wire: Map<WireId, StreamId>,
     next: u64,
     outbound: usize,
 }

@@ -2,10 +2,10 @@
 
 use super::{FRAMING, IdentifyInfo, MAX_SENT_BYTES, Shared, codec};
 use crate::address::{Multiaddr, is_loopback, split_peer_id};
+use crate::collections::Map;
 use crate::muxer::StreamId;
 use crate::protocols::{LocalInfo, StreamCloseCause, StreamKey, StreamOptions, ToSwarm};
 use bytes::{Bytes, BytesMut};
-use std::collections::BTreeMap;
 
 /// The opener sends nothing; without credit its end would go unnoticed. How long it takes to read is up to it, so
 /// the connection may go.
@@ -19,12 +19,12 @@ pub(super) struct Answers {
     remote_address: Multiaddr,
     /// At most `max_inbound_streams` of the configuration, each with the answer if it was refused. Ids count
     /// up, so the first is the oldest.
-    streams: BTreeMap<StreamId, Option<Bytes>>,
+    streams: Map<StreamId, Option<Bytes>>,
 }
 
 impl Answers {
     pub(super) fn new(remote_address: Multiaddr) -> Self {
-        Self { remote_address, streams: BTreeMap::new() }
+        Self { remote_address, streams: Map::default() }
     }
 
     pub(super) fn opened(&mut self, stream: StreamKey, shared: &mut Shared) {

@@ -1,17 +1,17 @@
 //! The peer's pings on one connection.
 
 use super::{MAX_ECHOES_PER_STREAM, Shared};
+use crate::collections::Map;
 use crate::muxer::StreamId;
 use crate::protocols::{StreamKey, ToSwarm};
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 
 /// The streams on which the peer pings us.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     /// At most `max_inbound_streams` of the configuration. Ids count up, so the first is the oldest.
-    streams: BTreeMap<StreamId, Echoes>,
+    streams: Map<StreamId, Echoes>,
 }
 
 /// One stream. While nothing waits to be echoed, the peer may send one more message.

@@ -1,0 +1,20 @@
+//! What an idle connection is made of. What all of it costs together is in `core/tests/memory.rs`.
+
+use super::*;
+
+/// A part may shrink; one that grows past its bound must be argued for here.
+#[test]
+fn the_parts_of_an_idle_connection_stay_small() {
+    let parts = [
+        ("connection", size_of::<Connection>(), 448),
+        ("  of which the pipeline", size_of::<Pipeline>(), 168),
+        ("  of which the reports to the node", size_of::<Reports>(), 88),
+        ("stream", size_of::<Stream>(), 176),
+        ("  of which a raw one", size_of::<Raw>(), 80),
+        ("  beside it a framed one", size_of::<Framed>(), 184),
+    ];
+    for (part, bytes, bound) in parts {
+        println!("{bytes:5} {part}");
+        assert!(bytes <= bound, "{part} has {bytes} bytes, more than {bound}");
+    }
+}

@@ -1,0 +1,97 @@
+//! What an idle connection costs in the single-threaded loop, everything counted: the connection, what the swarm, ping and
+//! identify know of it, and what the allocator was asked for.
+
+use bytes::BytesMut;
+use peerwork_core::connection::{Connection, ConnectionId};
+use peerwork_core::machine::Close;
+use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
+use peerwork_core::seed::Seed;
+use peerwork_core::swarm::{ListenerId, SwarmInput};
+use peerwork_core::time::Instant;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::alloc::System;
+use std::collections::BTreeMap;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const NOW: Instant = Instant::ORIGIN;
+
+/// What one idle connection may cost one node.
+const BUDGET_BYTES: usize = 3 * 1024;
+
+/// Two nodes and the wires between them.
+struct Net {
+    nodes: [LocalNode; 2],
+    listener: ListenerId,
+    /// For each node and connection, the other node's connection.
+    peers: [BTreeMap<ConnectionId, ConnectionId>; 2],
+}
+
+impl Net {
+    fn new() -> Self {
+        let mut nodes = [1, 2].map(|number| NodeBuilder::new().build_local(Seed::reproducible(number), NOW));
+        let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), NOW);
+        let mut net = Self { nodes, listener, peers: Default::default() };
+        net.run();
+        net
+    }
+
+    fn dial(&mut self) {
+        self.nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), NOW);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        while let Some((me, output)) = (0..2).find_map(|me| Some((me, self.nodes[me].poll_output()?))) {
+            match output {
+                LocalOutput::Listen { listener, address } => {
+                    self.nodes[me].handle_input(SwarmInput::Listening { listener, address }, NOW);
+                }
+                LocalOutput::Dial { connection, .. } => {
+                    self.nodes[me].handle_input(SwarmInput::Dialed { connection }, NOW);
+                    let from = "/ip4/10.0.0.1/tcp/50000".parse().unwrap();
+                    let remote = self.nodes[1].handle_incoming(self.listener, from, NOW);
+                    self.peers[0].insert(connection, remote);
+                    self.peers[1].insert(remote, connection);
+                }
+                LocalOutput::Drive { connection } => self.drive(me, connection),
+                LocalOutput::Close { how: Close::Now, connection } => panic!("{connection:?} was closed"),
+                _ => {}
+            }
+        }
+    }
+
+    fn drive(&mut self, me: usize, connection: ConnectionId) {
+        let mut wire = BytesMut::new();
+        while let Some(&remote) = self.peers[me].get(&connection)
+            && self.nodes[me].poll_transmit(connection, &mut wire, 4096, NOW) > 0
+        {
+            self.nodes[1 - me].handle_bytes(remote, &mut wire, NOW);
+            assert!(wire.is_empty(), "nothing is cut here");
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_costs_less_than_three_kibibytes() {
+    const COUNT: usize = 200;
+    let mut net = Net::new();
+    // What is allocated once is not counted.
+    net.dial();
+    let region = Region::new(ALLOCATOR);
+    for _ in 0..COUNT {
+        net.dial();
+    }
+    let change = region.change();
+    let own = net.peers.iter().map(|peers| peers.len() * 32).sum::<usize>();
+    let live = change.bytes_allocated - change.bytes_deallocated - own;
+    let each = live / (2 * COUNT);
+    println!(
+        "{each} bytes for an idle connection at one node, of which {} are the connection itself",
+        size_of::<Connection>()
+    );
+    println!("{} live allocations", (change.allocations - change.deallocations) / (2 * COUNT));
+    assert_eq!(net.nodes[0].node().swarm().connection_count(), COUNT + 1);
+    assert!(each <= BUDGET_BYTES, "{each} bytes are over the budget of {BUDGET_BYTES}");
+}
