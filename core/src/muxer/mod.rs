@@ -120,7 +120,11 @@ pub trait Streams {
 /// - it consumes its input whole, unless [`Layer::wants_input`] is false;
 /// - it keeps no bytes to be sent: [`Muxer::write`] appends the frame to the caller's buffer, and
 ///   [`Layer::poll_transmit`] gives control frames (opened, closed, reset, credit), of which a stream has a bounded number;
-/// - neither appends more than `max` bytes, as long as `max` is at least [`MIN_FRAME_ROOM`].
+/// - neither appends more than `max` bytes, as long as `max` is at least [`MIN_FRAME_ROOM`];
+/// - a stream is forgotten when both directions are closed and its reader was told [`ReadError::Ended`]; whoever will not read
+///   so far resets it;
+/// - after the end of the byte stream, or an error, what has arrived can still be read. Then a stream that the remote had closed
+///   gives [`ReadError::Ended`] and any other [`ReadError::Closed`]. Readers that wait are woken with [`StreamsEvent::Readable`].
 pub trait Muxer: Layer<Event = StreamsEvent, Error = MuxerError> + Send {
     /// See [`Streams::open_stream`].
     ///
