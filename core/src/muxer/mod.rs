@@ -36,6 +36,16 @@ pub enum StreamsEvent {
     CanOpen,
 }
 
+impl StreamsEvent {
+    /// The stream that the event is about; `None` for `CanOpen`.
+    pub fn stream(self) -> Option<StreamId> {
+        match self {
+            Self::Opened(id) | Self::Readable(id) | Self::Writable(id) | Self::Reset(id, _) => Some(id),
+            Self::CanOpen => None,
+        }
+    }
+}
+
 /// Why a stream was reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum ResetCause {

@@ -450,14 +450,7 @@ impl Muxer for Session {
 
     fn reset(&mut self, id: StreamId, now: Instant) {
         self.see(now);
-        let about_it = |event: &StreamsEvent| match event {
-            StreamsEvent::Opened(other) | StreamsEvent::Readable(other) | StreamsEvent::Writable(other) => {
-                *other == id
-            }
-            StreamsEvent::Reset(other, _) => *other == id,
-            StreamsEvent::CanOpen => false,
-        };
-        self.events.retain(|event| !about_it(event));
+        self.events.retain(|event| event.stream() != Some(id));
         let dead = self.is_dead();
         if let Some(stream) = self.forget(id)
             && !stream.is_closed()

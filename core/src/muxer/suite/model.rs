@@ -207,10 +207,7 @@ impl<M: Muxer + ?Sized> Model<M> {
             self.streams[n][end] = Side { id: Some(id), waits: true, ..Side::default() };
             return;
         }
-        let (StreamsEvent::Readable(id) | StreamsEvent::Writable(id) | StreamsEvent::Reset(id, _)) = event
-        else {
-            panic!("no limit of streams was reached: {event:?}");
-        };
+        let id = event.stream().expect("no limit of streams was reached");
         let n = self.streams.iter().position(|sides| sides[end].id == Some(id)).unwrap();
         let [side, other] = self.sides(n, end);
         assert!(!side.is_gone(), "{event:?} for a stream that is gone");
