@@ -72,6 +72,8 @@ struct Open {
     muxer: Box<dyn Muxer>,
     /// Decrypted, not yet taken by the muxer, which is blocked.
     plain: BytesMut,
+    /// When the last input came.
+    input_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +180,8 @@ impl Pipeline {
         let Secured { peer, public_key, channel, plain } = secured;
         self.established =
             Some(Box::new(Established { peer, public_key, security: Some(security), muxer: Some(id) }));
-        self.phase = Phase::Open(Open { channel, muxer: protocol.start(self.role, now), plain });
+        self.phase =
+            Phase::Open(Open { channel, muxer: protocol.start(self.role, now), plain, input_at: now });
     }
 
     /// Takes the phase out for a transition, leaving a tombstone.
@@ -256,6 +259,7 @@ impl Pipeline {
 impl Open {
     /// Decrypts and demultiplexes `input` until it is used up or the muxer is blocked.
     fn advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        self.input_at = now;
         loop {
             if !self.plain.is_empty() {
                 self.muxer.handle_input(&mut self.plain, now)?;
@@ -393,11 +397,7 @@ impl Layer for Pipeline {
         if let Some(established) = self.established.take() {
             return Some(CarrierEvent::Established(established));
         }
-        let event = match &mut self.phase {
-            Phase::Open(Open { muxer, .. }) | Phase::Remains { muxer: Some(muxer), .. } => muxer.poll_event(),
-            _ => None,
-        };
-        if let Some(event) = event {
+        if let Some(event) = self.poll_muxer_event() {
             if let StreamsEvent::Reset(stream, _) = event {
                 self.turns.forget(stream);
             }
@@ -439,6 +439,25 @@ impl Layer for Pipeline {
 }
 
 impl Pipeline {
+    /// The muxer's next event. Whatever made room in the muxer, be it a read, a reset, a timeout or a poll: here it takes the input
+    /// that waits for room.
+    fn poll_muxer_event(&mut self) -> Option<StreamsEvent> {
+        if let Phase::Open(open) = &mut self.phase {
+            let event = open.muxer.poll_event();
+            if event.is_some() || open.plain.is_empty() || !open.muxer.wants_input() {
+                return event;
+            }
+            let input_at = open.input_at;
+            if let Err(error) = open.advance(&mut BytesMut::new(), input_at) {
+                self.fail(error, input_at);
+            }
+        }
+        match &mut self.phase {
+            Phase::Open(Open { muxer, .. }) | Phase::Remains { muxer: Some(muxer), .. } => muxer.poll_event(),
+            _ => None,
+        }
+    }
+
     fn seal_open_frame(&mut self, now: Instant) {
         let sealed = match &mut self.phase {
             Phase::Open(open) => self.transmit.seal(&mut *open.channel),
@@ -478,14 +497,7 @@ impl Streams for Pipeline {
             Phase::Remains { muxer: Some(muxer), .. } => return muxer.read(stream, max, now),
             _ => return Err(ReadError::Closed),
         };
-        let result = open.muxer.read(stream, max, now);
-        if !open.plain.is_empty()
-            && open.muxer.wants_input()
-            && let Err(error) = open.advance(&mut BytesMut::new(), now)
-        {
-            self.fail(error, now);
-        }
-        result
+        open.muxer.read(stream, max, now)
     }
 
     fn close_write(&mut self, stream: StreamId, now: Instant) {
