@@ -1,6 +1,7 @@
 //! Full buffers hold up what they must, and nothing for ever.
 
 use bytes::BytesMut;
+use peerwork_core::address::{Multiaddr, Protocol};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
@@ -8,6 +9,7 @@ use peerwork_core::protocols::{StreamKey, Target};
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::Instant;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const PROTOCOL: ProtocolId = ProtocolId::from_static("/test/1.0.0");
@@ -28,15 +30,16 @@ impl Pair {
         let now = Instant::ORIGIN;
         let mut nodes = [1, 2].map(|number| NodeBuilder::new().build_local(Seed::reproducible(number), now));
         nodes[1].handle_protocol(PROTOCOL, now);
-        let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/1".parse().unwrap(), now);
-        nodes[0].dial("/ip4/10.0.0.2/tcp/1".parse().unwrap(), now);
+        let address = Multiaddr::from(Ipv4Addr::LOCALHOST).with(Protocol::Tcp(1));
+        let listener = nodes[1].listen(address.clone(), now);
+        nodes[0].dial(address.clone(), now);
         let dialed = std::iter::from_fn(|| nodes[0].poll_output()).find_map(|output| match output {
             LocalOutput::Dial { connection, .. } => Some(connection),
             _ => None,
         });
-        let dialed = dialed.unwrap();
+        let dialed = dialed.expect("the node wants a byte stream");
         nodes[0].handle_input(SwarmInput::Dialed { connection: dialed }, now);
-        let accepted = nodes[1].handle_incoming(listener, "/ip4/10.0.0.1/tcp/1".parse().unwrap(), now);
+        let accepted = nodes[1].handle_incoming(listener, address, now);
         let mut pair = Self {
             nodes,
             ids: [dialed, accepted],
@@ -85,7 +88,7 @@ impl Pair {
     fn fill(&mut self, stream: StreamKey) {
         let data = vec![7; 50_000];
         while self.nodes[1].wants_input(self.ids[1]) {
-            self.nodes[0].write(stream, &data, self.now).unwrap();
+            self.nodes[0].write(stream, &data, self.now).expect("there is room after each run");
             self.run();
         }
     }
@@ -113,4 +116,19 @@ fn a_full_stream_that_nobody_reads_makes_way_for_others_in_time() {
     pair.nodes[1].handle_timeout(pair.now);
     pair.run();
     assert!(pair.open().is_some());
+}
+
+#[test]
+fn a_write_takes_something_or_blocks() {
+    let mut pair = Pair::new();
+    let [stream, theirs] = pair.open().unwrap();
+    // A first write of about the size of a secure frame, and a second one behind it.
+    for first in 64 * 1024 - 100..=64 * 1024 {
+        for data in [&vec![7; first][..], &[7]] {
+            let written = pair.nodes[0].write(stream, data, pair.now);
+            assert_ne!(written, Ok(0), "behind {first} bytes");
+        }
+        pair.run();
+        while pair.nodes[1].read(theirs, usize::MAX, pair.now).is_ok() {}
+    }
 }

@@ -488,7 +488,13 @@ impl Streams for Pipeline {
             self.turns.wait(stream);
             return Err(WriteError::Blocked);
         }
-        open.write(stream, data, &mut self.transmit, waiting + room, now)
+        let written = open.write(stream, data, &mut self.transmit, waiting + room, now)?;
+        if written == 0 {
+            // Control frames or the end of a secure frame have taken the room.
+            self.turns.wait(stream);
+            return Err(WriteError::Blocked);
+        }
+        Ok(written)
     }
 
     fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
