@@ -365,7 +365,15 @@ impl Layer for Pipeline {
         let due = self.deadline().is_some_and(|deadline| deadline.at <= now);
         match &mut self.phase {
             _ if !due => {}
-            Phase::Open(open) => open.muxer.handle_timeout(now),
+            Phase::Open(open) => {
+                open.muxer.handle_timeout(now);
+                // A muxer that lost patience says why when it is given input.
+                if open.muxer.poll_close().is_some()
+                    && let Err(error) = open.muxer.handle_input(&mut BytesMut::new(), now)
+                {
+                    self.fail(error.into(), now);
+                }
+            }
             Phase::Handshake(securing) if now < securing.deadline => securing.handshake.handle_timeout(now),
             Phase::Remains { .. } => self.close = Some(Closing::Now),
             _ => self.fail(ConnectionError::HandshakeTimeout, now),

@@ -6,8 +6,8 @@ use super::*;
 #[test]
 fn the_parts_of_an_idle_connection_stay_small() {
     let parts = [
-        ("connection", size_of::<Connection>(), 448),
-        ("  of which the pipeline", size_of::<Pipeline>(), 168),
+        ("connection", size_of::<Connection>(), 456),
+        ("  of which the pipeline", size_of::<Pipeline>(), 176),
         ("  of which the reports to the node", size_of::<Reports>(), 88),
         ("stream", size_of::<Stream>(), 176),
         ("  of which a raw one", size_of::<Raw>(), 80),

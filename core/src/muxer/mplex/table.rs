@@ -53,11 +53,6 @@ impl Table {
         self.unlink(id);
         let stream = self.streams.remove(&id)?;
         self.outbound -= outbound(stream.wire);
-        if self.streams.is_empty() {
-            // An empty map that was filled before keeps a node.
-            self.streams = BTreeMap::new();
-            self.by_wire = BTreeMap::new();
-        }
         Some(stream)
     }
 
