@@ -1,0 +1,1 @@
+//! The laws that every peerwork state machine obeys, as checks that run on yours too.
