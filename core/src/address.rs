@@ -69,7 +69,7 @@ pub enum InvalidAddress {
 /// Lets an address in from a peer.
 ///
 /// # Errors
-/// It is empty, over [`MAX_ADDRESS_BYTES`], malformed, different when written as text and read again, names an
+/// It is empty, over [`MAX_ADDRESS_BYTES`] (or four times that as text), malformed, different when written as text and read again, names an
 /// impossible peer id, or has control characters.
 pub fn from_bytes(bytes: &[u8]) -> Result<Multiaddr, InvalidAddress> {
     limit(bytes.len(), MAX_ADDRESS_BYTES)?;
@@ -134,6 +134,7 @@ fn check(address: Multiaddr) -> Result<Multiaddr, InvalidAddress> {
         }
     }
     let text = address.to_string();
+    limit(text.len(), MAX_TEXT_BYTES)?;
     if text.contains(char::is_control) {
         return Err(InvalidAddress::ControlCharacters);
     }

@@ -61,9 +61,11 @@ fn bad_bytes() {
     assert!(from_bytes(&long_name(MAX_ADDRESS_BYTES - 3)).is_ok());
     let too_long = InvalidAddress::TooLong { len: MAX_ADDRESS_BYTES + 1, max: MAX_ADDRESS_BYTES };
     let short_hash = [&[0xa5, 3, 12, 0x12, 10][..], &[7; 10]].concat();
-    let table: [(&[u8], InvalidAddress); 21] = [
+    let table: [(&[u8], InvalidAddress); 22] = [
         (&[], InvalidAddress::Empty),
         (&long_name(MAX_ADDRESS_BYTES - 2), too_long),
+        // Four hundred times /p2p-circuit.
+        (&[0xa2, 2].repeat(400), InvalidAddress::TooLong { len: 4_800, max: MAX_TEXT_BYTES }),
         (&[0x80], malformed("failed to decode unsigned varint: not enough input bytes")),
         (&[0x84, 0, 1, 2, 3, 4], malformed("failed to decode unsigned varint: encoding is not minimal")),
         (&[0xff; 12], malformed("failed to decode unsigned varint: input bytes exceed maximum")),
