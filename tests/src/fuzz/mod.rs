@@ -2,13 +2,25 @@
 //!
 //! They are here, and not in the fuzzer's crate, so that the tests replay the committed corpus through the same
 //! code without a fuzzer. A function takes any bytes, and panics where a promise of the code under test is broken.
+//!
+//! Where a layer takes the bytes, the first of them says into what pieces the others are cut.
 
 mod address;
+mod identify;
 mod identity;
+mod insecure;
+mod layers;
+mod mplex;
+mod negotiation;
+mod security;
 mod wire;
 
 pub use address::address;
+pub use identify::identify;
 pub use identity::{keys, peer_id};
+pub use mplex::mplex;
+pub use negotiation::{multistream_dialer, multistream_listener};
+pub use security::{plaintext_exchange, secio_frames, secio_handshake};
 pub use wire::{frame, protobuf, varint};
 
 /// A target's name, which is also that of its program and of its corpus, and what it does with an input.
@@ -18,8 +30,15 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("address", address),
     ("frame", frame),
+    ("identify", identify),
     ("keys", keys),
+    ("mplex", mplex),
+    ("multistream_dialer", multistream_dialer),
+    ("multistream_listener", multistream_listener),
     ("peer_id", peer_id),
+    ("plaintext_exchange", plaintext_exchange),
     ("protobuf", protobuf),
+    ("secio_frames", secio_frames),
+    ("secio_handshake", secio_handshake),
     ("varint", varint),
 ];
