@@ -53,7 +53,7 @@ pub enum LocalOutput<E> {
         connection: ConnectionId,
     },
     /// The connection may have bytes to send, or want input again: call [`LocalNode::poll_transmit`] until it gives nothing, and
-    /// see [`LocalNode::wants_input`].
+    /// where [`LocalNode::wants_input`] was false and is true now, hand in what is left of the input.
     Drive {
         /// Which connection.
         connection: ConnectionId,

@@ -6,6 +6,7 @@
 //! Where a layer takes the bytes, the first of them says into what pieces the others are cut.
 
 mod address;
+mod connection_pair;
 mod identify;
 mod identity;
 mod insecure;
@@ -16,6 +17,7 @@ mod security;
 mod wire;
 
 pub use address::address;
+pub use connection_pair::connection_pair;
 pub use identify::identify;
 pub use identity::{keys, peer_id};
 pub use mplex::mplex;
@@ -29,6 +31,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("address", address),
+    ("connection_pair", connection_pair),
     ("frame", frame),
     ("identify", identify),
     ("keys", keys),
