@@ -140,3 +140,8 @@ impl Socket for TcpSocket {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
