@@ -60,6 +60,18 @@ impl fmt::Debug for Instant {
     }
 }
 
+/// The latest point in time that a machine was told. An earlier one counts as this one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Latest(Instant);
+
+impl Latest {
+    /// Notes `now`, and gives the time that it really is.
+    pub fn see(&mut self, now: Instant) -> Instant {
+        self.0 = self.0.max(now);
+        self.0
+    }
+}
+
 /// When a machine wants to be woken, and why. Waking it earlier does nothing; later is safe.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Deadline {
@@ -152,6 +164,13 @@ mod tests {
         let end = Instant::from_nanos(u64::MAX);
         assert_eq!(end + Duration::MAX, end);
         assert_eq!(Instant::ORIGIN - end, Duration::ZERO);
+    }
+
+    #[test]
+    fn an_earlier_time_is_ignored() {
+        let at = Instant::from_nanos;
+        let mut latest = Latest::default();
+        assert_eq!([5, 3, 7].map(|nanos| latest.see(at(nanos))), [at(5), at(5), at(7)]);
     }
 
     #[test]

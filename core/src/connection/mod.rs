@@ -36,7 +36,7 @@ use crate::machine::{Close, End, Layer};
 use crate::muxer::{OpenError, ReadError, StreamId, StreamsEvent, WriteError};
 use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::protocols::{StreamCloseCause, StreamError, StreamOptions};
-use crate::time::{Deadline, Instant, Timers};
+use crate::time::{Deadline, Instant, Latest, Timers};
 use bytes::{Bytes, BytesMut};
 use negotiator::Negotiator;
 use smallvec::SmallVec;
@@ -74,6 +74,7 @@ pub struct Connection<C = Pipeline> {
     /// Wishes that wait for [`OpenError::Blocked`] to end.
     waiting: Queue<Wish>,
     idle_at: Option<Instant>,
+    latest: Latest,
     reports: Reports,
     events: Queue<StreamEvent>,
 }
@@ -129,6 +130,7 @@ impl<C: Carrier> Connection<C> {
             deadlines: Timers::default(),
             waiting: Queue::default(),
             idle_at: None,
+            latest: Latest::default(),
             reports: Reports::default(),
             events: Queue::default(),
         }
@@ -151,6 +153,7 @@ impl<C: Carrier> Connection<C> {
 
     /// Takes a message from the node.
     pub fn handle_message(&mut self, message: ToConnection, now: Instant) {
+        let now = self.latest.see(now);
         match message.0 {
             NodeMessage::Open { open, protocols, options } => {
                 self.open(Wish { open, protocols, options }, now);
@@ -481,6 +484,7 @@ impl<C: Carrier> Connection<C> {
     /// [`ReadError::Blocked`] until [`StreamEvent::Readable`]; [`ReadError::Ended`] once the remote has closed its direction and
     /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
     pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
+        let now = self.latest.see(now);
         let Some(Stream { phase: StreamPhase::Raw(raw), .. }) =
             self.streams.get_mut(&stream).map(Box::as_mut)
         else {
@@ -500,6 +504,7 @@ impl<C: Carrier> Connection<C> {
     /// [`WriteError::Blocked`] until [`StreamEvent::Writable`]; [`WriteError::Closed`] if our direction was closed, or the stream
     /// is not raw, was reset or is forgotten.
     pub fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
+        let now = self.latest.see(now);
         let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
             self.streams.get_mut(&stream).map(Box::as_mut)
         else {
@@ -512,6 +517,7 @@ impl<C: Carrier> Connection<C> {
 
     /// Ends our direction of a raw stream, after everything written. Does nothing if it has ended, or is no raw stream.
     pub fn close_write(&mut self, stream: StreamId, now: Instant) {
+        let now = self.latest.see(now);
         if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
             self.streams.get_mut(&stream).map(Box::as_mut)
         {
@@ -523,6 +529,7 @@ impl<C: Carrier> Connection<C> {
 
     /// Ends both directions of a stream at once. Unread bytes are lost. Does nothing if the stream is over.
     pub fn reset(&mut self, stream: StreamId, now: Instant) {
+        let now = self.latest.see(now);
         match self.streams.get(&stream).map(Box::as_ref) {
             Some(Stream { phase: StreamPhase::Negotiating(_), .. }) | None => {}
             Some(_) => {
@@ -536,6 +543,7 @@ impl<C: Carrier> Connection<C> {
     /// The application no longer wants a raw stream. If our direction is still open the stream is reset; if it was closed, what was
     /// written is still delivered: the remote's bytes are discarded until it closes, or for the close timeout.
     pub fn abandon(&mut self, stream: StreamId, now: Instant) {
+        let now = self.latest.see(now);
         match self.streams.get_mut(&stream).map(Box::as_mut) {
             Some(Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. })
                 if !raw.outgoing.is_open() =>
@@ -566,6 +574,7 @@ impl<C: Carrier> Connection<C> {
 
     /// A point in time was reached.
     pub fn handle_time(&mut self, now: Instant) {
+        let now = self.latest.see(now);
         self.carrier.handle_timeout(now);
         while let Some(id) = self.deadlines.pop_due(now) {
             self.carrier.reset(id, now);
@@ -591,12 +600,14 @@ impl Layer for Connection<Pipeline> {
     type Error = ConnectionError;
 
     fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        let now = self.latest.see(now);
         let result = self.carrier.handle_input(input, now);
         self.drive(now);
         result
     }
 
     fn handle_end(&mut self, end: End, now: Instant) {
+        let now = self.latest.see(now);
         self.carrier.handle_end(end, now);
         self.drive(now);
     }
@@ -606,6 +617,7 @@ impl Layer for Connection<Pipeline> {
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut, max: usize, now: Instant) -> usize {
+        let now = self.latest.see(now);
         let sent = self.carrier.poll_transmit(out, max, now);
         self.drive(now);
         sent

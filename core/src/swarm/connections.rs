@@ -133,6 +133,7 @@ impl<P: Protocols> Swarm<P> {
 
     /// Hands out a connection over a byte stream, once, after [`SwarmOutput::Connection`].
     pub fn take_connection(&mut self, connection: ConnectionId, now: Instant) -> Option<Connection> {
+        let now = self.latest.see(now);
         let config = self.connection_config.clone();
         self.take_connection_over(connection, |setup| Pipeline::new(config, setup, now))
     }

@@ -21,7 +21,7 @@ use crate::negotiation::ProtocolId;
 use crate::protocols::{Fact, LocalInfo, Protocols, RequestId, StreamOptions};
 use crate::security::HandshakeSetup;
 use crate::seed::Seed;
-use crate::time::{Deadline, Instant, Timers};
+use crate::time::{Deadline, Instant, Latest, Timers};
 use connections::Record;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -82,6 +82,7 @@ pub struct Swarm<P: Protocols> {
     outputs: VecDeque<SwarmOutput<P::Event>>,
     ids: Ids,
     life: Life,
+    latest: Latest,
 }
 
 /// The next id of each kind.
@@ -129,6 +130,7 @@ impl<P: Protocols> Swarm<P> {
             outputs: VecDeque::new(),
             ids: Ids::default(),
             life: Life::Running,
+            latest: Latest::default(),
         };
         swarm.tell_local(now);
         swarm.drain_protocols(now);
@@ -299,6 +301,7 @@ impl<P: Protocols> Machine for Swarm<P> {
     type Output = SwarmOutput<P::Event>;
 
     fn handle_input(&mut self, input: Self::Input, now: Instant) {
+        let now = self.latest.see(now);
         if self.life == Life::Over {
             return self.refuse(input);
         }
@@ -341,6 +344,7 @@ impl<P: Protocols> Machine for Swarm<P> {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        let now = self.latest.see(now);
         while let Some(connection) = self.dial_deadlines.pop_due(now) {
             self.outputs.push_back(SwarmOutput::CancelDial { connection });
             self.fail_dial(connection, DialError::Timeout);
