@@ -74,8 +74,9 @@ impl Negotiating {
             }
             match carrier.read(id, READ_BYTES, now) {
                 Ok(chunk) => self.input.extend_from_slice(&chunk),
-                Err(ReadError::Blocked) => return Ok(None),
-                Err(ReadError::Ended | ReadError::Closed) => {
+                // Why it is closed, an event of the carrier says.
+                Err(ReadError::Blocked | ReadError::Closed) => return Ok(None),
+                Err(ReadError::Ended) => {
                     self.negotiator.end(End::Closed, now)?;
                     return Ok(None);
                 }
