@@ -70,6 +70,11 @@ impl Latest {
         self.0 = self.0.max(now);
         self.0
     }
+
+    /// The latest time that was noted.
+    pub fn get(self) -> Instant {
+        self.0
+    }
 }
 
 /// When a machine wants to be woken, and why. Waking it earlier does nothing; later is safe.

@@ -222,6 +222,7 @@ impl<C: Carrier> Connection<C> {
         if !(self.reports.life.is_over() && matches!(stream.phase, StreamPhase::Raw(_))) {
             // A raw stream of a dead connection may hold bytes that the application has yet to read.
             self.forget(id);
+            self.update_idle(self.latest.get());
         }
         Some(ConnectionMessage::StreamClosed { stream: id, cause })
     }

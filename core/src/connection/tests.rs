@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn the_parts_of_an_idle_connection_stay_small() {
     let parts = [
-        ("connection", size_of::<Connection>(), 456),
+        ("connection", size_of::<Connection>(), 464),
         ("  of which the pipeline", size_of::<Pipeline>(), 176),
         ("  of which the reports to the node", size_of::<Reports>(), 88),
         ("stream", size_of::<Stream>(), 176),

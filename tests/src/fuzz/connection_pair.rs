@@ -181,10 +181,8 @@ impl Pair {
         self.now = self.now + duration;
         for node in &mut self.nodes {
             node.handle_timeout(self.now);
-            assert!(
-                node.poll_timeout().is_none_or(|deadline| deadline.at > self.now),
-                "a deadline that has passed is dealt with"
-            );
+            let overdue = node.poll_timeout().filter(|deadline| deadline.at <= self.now);
+            assert_eq!(overdue, None, "a deadline that has passed is dealt with by {:?}", self.now);
         }
     }
 
