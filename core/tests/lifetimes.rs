@@ -1,5 +1,7 @@
 //! When connections and streams end by themselves, to the nanosecond; and that what one peer breaks is that peer's alone.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod pair;
 
 use pair::{PROTOCOL, Pair};

@@ -1,6 +1,8 @@
 //! What an idle connection costs in the single-threaded loop, everything counted: the connection, what the swarm, ping and
 //! identify know of it, and what the allocator was asked for.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use bytes::BytesMut;
 use peerwork_core::connection::{Connection, ConnectionId};
 use peerwork_core::machine::Close;

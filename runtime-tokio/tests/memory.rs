@@ -1,6 +1,8 @@
 //! What an idle connection costs on tokio, everything counted: the connection and what the node knows of it, its task with its
 //! timer, and the socket's registration.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use peerwork_core::address;
 use peerwork_tokio::{Node, NodeBuilder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};

@@ -1,5 +1,7 @@
 //! Nodes on tokio over real sockets, on loopback and ports that the system gives.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::ConnectionError;
