@@ -114,6 +114,11 @@ impl<P: Protocols> LocalNode<P> {
         self.node.local_peer()
     }
 
+    /// How many connections are kept: open, on the way, or over with raw streams that are still to be read.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Takes what the user wants or what the caller has done. Messages between the halves are not the caller's business here.
     pub fn handle_input(&mut self, input: SwarmInput<NodeCommand<P::Command>>, now: Instant) {
         self.node.handle_input(input, now);
@@ -222,6 +227,11 @@ impl<P: Protocols> LocalNode<P> {
     /// Ends our direction of a raw stream. See [`Connection::close_write`].
     pub fn close_write(&mut self, stream: StreamKey, now: Instant) {
         self.with(stream.connection, now, |connection| connection.close_write(stream.stream, now));
+    }
+
+    /// The user no longer wants a raw stream. See [`Connection::abandon`].
+    pub fn abandon(&mut self, stream: StreamKey, now: Instant) {
+        self.with(stream.connection, now, |connection| connection.abandon(stream.stream, now));
     }
 
     /// Ends a raw stream at once. See [`Connection::reset`].
