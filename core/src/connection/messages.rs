@@ -36,7 +36,7 @@ pub(crate) enum NodeMessage {
     Close { stream: StreamId },
     /// End both directions at once.
     Reset { stream: StreamId },
-    /// Hand the stream to the application.
+    /// Hand the stream to the application. Answered by `Raw`, unless the stream ends first.
     IntoRaw { stream: StreamId },
     /// What remotes may open has changed.
     Protocols(Arc<ProtocolTable>),
@@ -50,6 +50,8 @@ pub(crate) enum ConnectionMessage {
     Established(Box<Established>),
     /// A stream speaks `protocol`; `open` is the wish that it grants, or `None` if the remote opened it.
     StreamOpened { stream: StreamId, protocol: ProtocolId, options: StreamOptions, open: Option<OpenId> },
+    /// The stream is raw: the application can read and write it.
+    Raw { stream: StreamId },
     /// A wish cannot be granted.
     OpenFailed { open: OpenId, error: StreamError },
     /// A whole message arrived.

@@ -41,7 +41,7 @@ use bytes::{Bytes, BytesMut};
 use negotiator::Negotiator;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use streams::{Framed, FramedReport, Negotiating, Opened, Raw, Stream, StreamPhase};
+use streams::{Became, Framed, FramedReport, Negotiating, Raw, Stream, StreamPhase};
 
 /// A connection, or the attempt to make one. A counter of the node, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,9 +141,11 @@ impl<C: Carrier> Connection<C> {
         self.id
     }
 
-    /// What it stands on, for a driver that moves the carrier's own values.
-    pub fn carrier_mut(&mut self) -> &mut C {
-        &mut self.carrier
+    /// Lets a driver move the carrier's own values, and then takes in what has come of it.
+    pub fn with_carrier<T>(&mut self, now: Instant, action: impl FnOnce(&mut C) -> T) -> T {
+        let result = action(&mut self.carrier);
+        self.drive(now);
+        result
     }
 
     /// How many streams there are, those included that are agreeing on a protocol.
@@ -199,8 +201,12 @@ impl<C: Carrier> Connection<C> {
     /// The next report of a stream; forgets the stream after the last one.
     fn poll_stream_report(&mut self, id: StreamId) -> Option<ConnectionMessage> {
         let stream = self.streams.get_mut(&id)?;
-        if let Some(Opened { protocol, options, open }) = stream.opened.take() {
-            return Some(ConnectionMessage::StreamOpened { stream: id, protocol, options, open });
+        match stream.became.take() {
+            Some(Became::Open { protocol, options, open }) => {
+                return Some(ConnectionMessage::StreamOpened { stream: id, protocol, options, open });
+            }
+            Some(Became::Raw) => return Some(ConnectionMessage::Raw { stream: id }),
+            None => {}
         }
         if let StreamPhase::Framed(framed) = &mut stream.phase {
             if let Some(report) = framed.poll_report() {
@@ -276,7 +282,7 @@ impl<C: Carrier> Connection<C> {
         self.deadlines.set(id, Some(deadline));
         let negotiating = Negotiating { negotiator, open, input: BytesMut::new(), unsent: BytesMut::new() };
         let phase = StreamPhase::Negotiating(Box::new(negotiating));
-        let stream = Stream { phase, keep_alive, queued: false, opened: None, over: None, reported: false };
+        let stream = Stream { phase, keep_alive, queued: false, became: None, over: None, reported: false };
         self.streams.insert(id, Box::new(stream));
         self.advance_stream(id, now);
     }
@@ -342,7 +348,7 @@ impl<C: Carrier> Connection<C> {
             Framing::Raw => StreamPhase::Raw(Raw::new(rest, unsent)),
             _ => StreamPhase::Framed(Box::new(Framed::new(options, rest, unsent))),
         };
-        stream.opened = Some(Opened { protocol, options, open });
+        stream.became = Some(Became::Open { protocol, options, open });
         self.deadlines.set(id, None);
         self.queue_report(id);
         self.advance_stream(id, now);
@@ -379,6 +385,8 @@ impl<C: Carrier> Connection<C> {
                 Framed::new(StreamOptions::raw(), Bytes::new(), Bytes::new()),
             );
             stream.phase = StreamPhase::Raw(framed.into_raw());
+            stream.became = Some(Became::Raw);
+            self.queue_report(id);
             self.advance_stream(id, now);
         }
     }

@@ -21,8 +21,8 @@ pub(super) struct Stream {
     pub(super) keep_alive: bool,
     /// Stands in the line of streams with reports.
     pub(super) queued: bool,
-    /// Agreed on, and not reported yet.
-    pub(super) opened: Option<Opened>,
+    /// What it has become, if the node does not know yet.
+    pub(super) became: Option<Became>,
     /// Ended, and not reported yet: nothing but reports comes from it any more.
     pub(super) over: Option<StreamCloseCause>,
     /// The last report is out.
@@ -35,12 +35,12 @@ pub(super) enum StreamPhase {
     Raw(Raw),
 }
 
-/// The report that a stream speaks a protocol.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Opened {
-    pub(super) protocol: ProtocolId,
-    pub(super) options: StreamOptions,
-    pub(super) open: Option<OpenId>,
+/// What a stream has become.
+pub(super) enum Became {
+    /// It speaks a protocol.
+    Open { protocol: ProtocolId, options: StreamOptions, open: Option<OpenId> },
+    /// It is the application's.
+    Raw,
 }
 
 /// Agreeing on a protocol.

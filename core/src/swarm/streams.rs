@@ -22,6 +22,8 @@ pub(super) enum Owner {
 /// What the swarm knows of a stream.
 pub(super) struct StreamRecord {
     owner: Owner,
+    /// A protocol has handed the stream over, and the application does not know yet.
+    handed_over: bool,
     protocol: ProtocolId,
     framing: Framing,
     /// Bytes of messages on the way to the muxer.
@@ -154,19 +156,28 @@ impl<P: Protocols> Swarm<P> {
         self.send(key.connection, NodeMessage::Send { stream: key.stream, message });
     }
 
-    /// Gives a stream of a protocol to the application.
+    /// Gives a stream of a protocol to the application, which hears of it when the connection has done so.
     fn hand_over(&mut self, owner: Owner, key: StreamKey) {
+        if let Some(stream) = self.stream_mut(key)
+            && stream.owner == owner
+        {
+            stream.owner = Owner::Application;
+            stream.handed_over = true;
+            self.send(key.connection, NodeMessage::IntoRaw { stream: key.stream });
+        }
+    }
+
+    /// Tells the application of a stream that a protocol has handed over.
+    fn announce_handed_over(&mut self, key: StreamKey) {
         let Some(Record { state: State::Open { peer, streams }, .. }) = self.record_mut(key.connection)
         else {
             return;
         };
         let peer = *peer;
         if let Some(stream) = streams.get_mut(&key.stream)
-            && stream.owner == owner
+            && std::mem::take(&mut stream.handed_over)
         {
-            stream.owner = Owner::Application;
             let protocol = stream.protocol.clone();
-            self.send(key.connection, NodeMessage::IntoRaw { stream: key.stream });
             self.event(SwarmEvent::StreamOpened { stream: key, peer, protocol, request: None });
         }
     }
@@ -194,7 +205,10 @@ impl<P: Protocols> Swarm<P> {
                 self.tell_owner(key(stream), Fact::RemoteClosed { stream: key(stream) }, now);
             }
             ConnectionMessage::Sent { stream, bytes } => self.handle_sent(key(stream), bytes, now),
+            ConnectionMessage::Raw { stream } => self.announce_handed_over(key(stream)),
             ConnectionMessage::StreamClosed { stream, cause } => {
+                // It may have ended before the connection could hand it over; the application finds it closed.
+                self.announce_handed_over(key(stream));
                 let fact = Fact::StreamClosed { stream: key(stream), cause };
                 if let Some(record) = self.forget_stream(key(stream))
                     && let Owner::Protocol(index) = record.owner
@@ -255,8 +269,14 @@ impl<P: Protocols> Swarm<P> {
         };
         let peer = *peer;
         let framing = options.framing;
-        let record =
-            StreamRecord { owner, protocol: protocol.clone(), framing, unsent_bytes: 0, blocked: false };
+        let record = StreamRecord {
+            owner,
+            handed_over: false,
+            protocol: protocol.clone(),
+            framing,
+            unsent_bytes: 0,
+            blocked: false,
+        };
         streams.insert(key.stream, record);
         self.announce(owner, key, peer, protocol, wish.map(|wish| wish.request), framing, now);
     }
@@ -276,8 +296,12 @@ impl<P: Protocols> Swarm<P> {
             Owner::Application => self.event(SwarmEvent::StreamOpened { stream, peer, protocol, request }),
             Owner::Protocol(index) => {
                 self.tell(index, Fact::StreamOpened { stream, peer, protocol, request }, now);
-                if framing == Framing::Raw {
-                    self.hand_over(owner, stream);
+                if framing == Framing::Raw
+                    && let Some(record) = self.stream_mut(stream)
+                {
+                    record.owner = Owner::Application;
+                    record.handed_over = true;
+                    self.announce_handed_over(stream);
                 }
             }
         }
