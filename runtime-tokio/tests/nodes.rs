@@ -247,7 +247,7 @@ async fn errors_say_what_is_wrong() {
         assert_eq!(dialer.listen(bare.clone()).await, Err(RequestError::Failed(in_use)));
 
         let unknown = ProtocolId::from_static("/unknown/1.0.0");
-        let opened = dialer.open_stream(Target::Peer(connected.peer), &[unknown.clone()]).await;
+        let opened = dialer.open_stream(Target::Peer(connected.peer), std::slice::from_ref(&unknown)).await;
         let unsupported = StreamError::Unsupported([unknown].into_iter().collect());
         assert_eq!(opened.unwrap_err(), RequestError::Failed(unsupported));
         let opened = dialer.open_stream(Target::Peer(expected), &[ECHO]).await;

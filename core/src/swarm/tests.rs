@@ -236,8 +236,10 @@ fn only_its_owner_moves_a_stream() {
     let stream = open(&mut swarm, connection, 0);
     swarm.handle_input(SwarmInput::Command(ToSwarm::IntoRaw { stream }), NOW);
     let peer = other_peer();
-    let opened = SwarmEvent::StreamOpened { stream, peer, protocol: TEST, request: None };
-    assert!(drain(&mut swarm).contains(&SwarmOutput::Event(opened)));
+    let opened = SwarmOutput::Event(SwarmEvent::StreamOpened { stream, peer, protocol: TEST, request: None });
+    assert!(!drain(&mut swarm).contains(&opened), "the connection has not handed it over yet");
+    say(&mut swarm, connection, ConnectionMessage::Raw { stream: stream.stream });
+    assert_eq!(drain(&mut swarm), [opened]);
     swarm.handle_input(SwarmInput::Command(ToSwarm::Reset { stream }), NOW);
     assert_eq!(drain(&mut swarm), [], "the stream is the application's now");
     let role = Role::Dialer;
