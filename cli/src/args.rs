@@ -1,0 +1,239 @@
+//! The command line: what is written here is also the help.
+//!
+//! Addresses stay text: a wrong one is a failure of the command, reported like the others, and no wrong usage.
+
+use clap::error::ErrorKind;
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A libp2p node on the command line: meet, ping, identify and echo with any libp2p peer
+#[derive(Debug, Parser)]
+#[command(name = "peerwork", version, arg_required_else_help = true, max_term_width = 100, after_help = TOUR)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const TOUR: &str = "\
+New to libp2p? Start with:
+  peerwork demo
+
+Or let two nodes meet, in two terminals:
+  peerwork listen
+  peerwork ping ADDRESS        (an address that the first one printed)";
+
+impl Args {
+    /// The command line of this process. Ends the process where it asks for help or is wrong.
+    pub(crate) fn of_process() -> Self {
+        let args = Self::parse();
+        if matches!(args.command, Command::Keygen { .. }) && args.options.key_file.is_some() {
+            let error = "keygen makes a new key; to say where it goes, use --out instead of --key-file";
+            Self::command().error(ErrorKind::ArgumentConflict, error).exit();
+        }
+        args
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Let two nodes meet in this process, and explain step by step what happens
+    ///
+    /// Two nodes start in this process and meet over TCP on the loopback interface. Every step is explained and shown with
+    /// its real values. Ends by itself, in seconds.
+    #[command(after_help = "Example:\n  peerwork demo")]
+    Demo,
+    /// Run a node that others can reach, until Ctrl-C
+    ///
+    /// Runs a node that accepts connections, answers ping and identify, and sends back what it receives on /echo/1.0.0. Prints
+    /// the addresses at which others reach it, and who comes and goes. Ends in order on Ctrl-C (SIGINT) or SIGTERM.
+    #[command(after_help = "\
+Examples:
+  peerwork listen
+  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key")]
+    Listen {
+        /// Where to listen, for instance /ip4/0.0.0.0/tcp/4001; can be given several times
+        ///
+        /// 127.0.0.1 is reachable from this machine only, 0.0.0.0 on all its addresses. Port 0 lets the system choose a
+        /// free one.
+        #[arg(long = "listen", value_name = "ADDRESS", default_value = "/ip4/127.0.0.1/tcp/0")]
+        addresses: Vec<String>,
+    },
+    /// Measure the round trip to a peer
+    #[command(after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10")]
+    Ping {
+        #[command(flatten)]
+        target: Target,
+        /// How many pings to send, one after the other
+        #[arg(default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
+        count: u32,
+    },
+    /// Ask a peer what it is: its software, protocols and addresses
+    #[command(after_help = "Example:\n  peerwork identify /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...")]
+    Identify {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Send bytes to a peer, compare what comes back, and measure the throughput
+    ///
+    /// Opens a stream for /echo/1.0.0, which `peerwork listen` serves, sends BYTES bytes and reads them back at the same time.
+    #[command(after_help = "Example:\n  peerwork echo /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 100000000")]
+    Echo {
+        #[command(flatten)]
+        target: Target,
+        /// How many bytes to send
+        #[arg(default_value_t = 1024)]
+        bytes: u64,
+    },
+    /// Make an identity that lasts: a key in a file
+    ///
+    /// Writes a new private key to a file, in the encoding that all libp2p implementations share and readable by its owner
+    /// only, and prints the peer id that belongs to it. An existing file is never overwritten.
+    #[command(after_help = "\
+Example:
+  peerwork keygen --out node.key
+  peerwork listen --key-file node.key")]
+    Keygen {
+        /// Where to write the key
+        #[arg(long, value_name = "FILE", default_value = "peerwork.key")]
+        out: PathBuf,
+    },
+}
+
+/// Whom to talk to.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Target {
+    /// Where the peer is, such as /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...
+    ///
+    /// With /p2p/PEER-ID at its end, only that peer will do. Without it, whoever answers is taken.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+}
+
+/// What the options that shape the node stand under.
+const NODE: &str = "Node options";
+
+/// The options, which may stand before or behind the command.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Options {
+    /// The security protocols to use, separated by commas, the preferred one first
+    #[arg(
+        long,
+        global = true,
+        help_heading = NODE,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "secio"
+    )]
+    pub(crate) security: Vec<Security>,
+    /// The stream muxers to use, separated by commas, the preferred one first
+    #[arg(
+        long,
+        global = true,
+        help_heading = NODE,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "mplex"
+    )]
+    pub(crate) muxer: Vec<Muxer>,
+    /// The type of the key to make: a new identity at every start, or the one that keygen writes
+    #[arg(
+        long,
+        global = true,
+        help_heading = NODE,
+        value_name = "TYPE",
+        default_value = "ed25519",
+        visible_alias = "type",
+        conflicts_with = "key_file"
+    )]
+    pub(crate) key: KeyType,
+    /// Take the node's identity from a key file that keygen wrote
+    #[arg(long, global = true, help_heading = NODE, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// How long to wait for the peer at each step, in seconds
+    #[arg(
+        long,
+        global = true,
+        help_heading = NODE,
+        value_name = "SECONDS",
+        default_value = "20",
+        value_parser = parse_timeout
+    )]
+    pub(crate) timeout: Duration,
+    /// Print one JSON object a line instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error what the node does; twice for more. RUST_LOG chooses precisely
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// A security protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Security {
+    /// Encrypted and authenticated; what libp2p used until 2020
+    Secio,
+    /// Neither: for tests only
+    Plaintext,
+}
+
+/// A stream muxer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Muxer {
+    /// Many streams over one connection, without flow control
+    Mplex,
+}
+
+/// A type of identity key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    /// Small and fast, supported by every libp2p implementation
+    Ed25519,
+}
+
+impl Command {
+    /// The name that the user wrote.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Listen { .. } => "listen",
+            Self::Ping { .. } => "ping",
+            Self::Identify { .. } => "identify",
+            Self::Echo { .. } => "echo",
+            Self::Keygen { .. } => "keygen",
+        }
+    }
+}
+
+/// The longest timeout.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|timeout| (Duration::from_millis(1)..=MAX_TIMEOUT).contains(timeout))
+        .ok_or_else(|| format!("a number of seconds from 0.001 to {} is needed", MAX_TIMEOUT.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn timeouts() {
+        assert_eq!(parse_timeout("20"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_timeout("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "0", "-1", "x", "nan", "inf", "86401", "1e300"] {
+            assert!(parse_timeout(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `peerwork echo`: do bytes come back, and how fast?
+
+use crate::args::Options;
+use crate::echo::{self, PROTOCOL};
+use crate::failure::{Failure, failed};
+use crate::node;
+use crate::output::{Output, Palette, Report, grouped};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use peerwork_tokio::Node;
+use peerwork_tokio::core::identity::PeerId;
+use peerwork_tokio::core::protocols::Target;
+use serde::Serialize;
+use std::cell::OnceCell;
+use std::time::{Duration, Instant};
+
+/// How long an echo may take before it shows a progress bar.
+const PROGRESS_DELAY: Duration = Duration::from_millis(500);
+
+/// Sends bytes to the peer at `address` and compares what comes back.
+///
+/// # Errors
+/// The peer cannot be reached, does not speak echo, or other bytes come back.
+pub(crate) async fn run(
+    address: &str,
+    bytes: u64,
+    options: &Options,
+    output: &Output,
+) -> Result<(), Failure> {
+    let echoed = node::with_peer(options, output, address, async |node, connected| {
+        echo(node, connected.peer, bytes, options.timeout, output.is_interactive()).await
+    });
+    Ok(output.success(&echoed.await?)?)
+}
+
+/// One echo with `peer`, with a progress bar on standard error if `show_progress` and it takes long.
+pub(super) async fn echo(
+    node: &Node,
+    peer: PeerId,
+    bytes: u64,
+    patience: Duration,
+    show_progress: bool,
+) -> Result<Echoed, Failure> {
+    let stream = node.open_stream(Target::Peer(peer), &[PROTOCOL]).await.map_err(failed(Failure::Stream))?;
+    let progress = Progress { bytes, start: Instant::now(), is_shown: show_progress, bar: OnceCell::new() };
+    let elapsed = echo::measure(stream, bytes, node::seed()?, patience, |done| progress.set(done)).await?;
+    Ok(Echoed { bytes, seconds: elapsed.as_secs_f64() })
+}
+
+/// A progress bar that appears only when there is time to look at it, and disappears on drop.
+struct Progress {
+    bytes: u64,
+    start: Instant,
+    is_shown: bool,
+    bar: OnceCell<ProgressBar>,
+}
+
+impl Progress {
+    fn set(&self, done: u64) {
+        if self.is_shown && self.start.elapsed() > PROGRESS_DELAY {
+            self.bar.get_or_init(|| new_bar(self.bytes)).set_position(done);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn new_bar(bytes: u64) -> ProgressBar {
+    const TEMPLATE: &str =
+        "{bar:40} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
+    ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr()).with_style(style)
+}
+
+/// Bytes came back as they were sent.
+#[derive(Serialize)]
+pub(super) struct Echoed {
+    bytes: u64,
+    seconds: f64,
+}
+
+impl Report for Echoed {
+    fn text(&self, palette: &Palette) -> String {
+        let speed = self.bytes as f64 / 1e6 / self.seconds.max(1e-6);
+        format!(
+            "{} bytes there and back in {:.3} s: {} each way",
+            grouped(self.bytes),
+            self.seconds,
+            palette.value(format_args!("{speed:.1} MB/s")),
+        )
+    }
+}

@@ -1,0 +1,142 @@
+//! `peerwork listen`: a node that others can reach.
+
+use crate::args::Options;
+use crate::failure::{Failure, failed};
+use crate::node::{self, ConnectedReport};
+use crate::output::{Output, Palette, Report};
+use futures_util::StreamExt;
+use peerwork_tokio::core::address::Multiaddr;
+use peerwork_tokio::core::swarm::SwarmEvent;
+use peerwork_tokio::{Event, Node};
+use serde::Serialize;
+use std::io;
+
+/// Listens on `addresses` until a signal ends the program.
+///
+/// # Errors
+/// An address is wrong or cannot be listened on; the key file cannot be used.
+pub(crate) async fn run(addresses: &[String], options: &Options, output: &Output) -> Result<(), Failure> {
+    let addresses =
+        addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, Failure>>()?;
+    let node = node::start(options, output).await?;
+    let served = serve(&node, addresses, output).await;
+    node::stop(&node).await;
+    served?;
+    Ok(output.success(&Stopped {})?)
+}
+
+async fn serve(node: &Node, addresses: Vec<Multiaddr>, output: &Output) -> Result<(), Failure> {
+    let signal = stop_signal().map_err(Failure::System)?;
+    tokio::pin!(signal);
+    let mut events = node.events().await?;
+    let mut reachable = Vec::new();
+    for address in addresses {
+        let listening = node.listen(address.clone()).await;
+        let listening = listening.map_err(failed(|error| Failure::Listen { address, error }))?;
+        output.event(&Listening { addr: listening.address.to_string() })?;
+        reachable.push(listening.address);
+    }
+    if let Some(address) = reachable.first() {
+        output.hint(&format_args!(
+            "Try this in another terminal:\n  peerwork ping {address}\nCtrl-C ends the node."
+        ))?;
+    }
+    loop {
+        tokio::select! {
+            () = &mut signal => return Ok(()),
+            event = events.next() => match event {
+                Some(Event::Swarm(event)) => report(event, output)?,
+                Some(_) => {}
+                None => return Err(Failure::Stopped),
+            },
+        }
+    }
+}
+
+fn report(event: SwarmEvent, output: &Output) -> io::Result<()> {
+    match event {
+        SwarmEvent::Connected { peer, remote_address, security, muxer, .. } => {
+            output.event(&ConnectedReport::new(peer, &remote_address, security.as_ref(), muxer.as_ref()))
+        }
+        SwarmEvent::Disconnected { peer, reason, .. } => {
+            output.event(&Disconnected { peer: peer.to_string(), reason: reason.to_string() })
+        }
+        SwarmEvent::IncomingFailed { remote_address, error, .. } => {
+            output.event(&IncomingFailed { addr: remote_address.to_string(), error: error.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Completes when the user or the system wants the program to end.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Completes when the user wants the program to end.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    // Without a handler, Ctrl-C ends the program at once; that will do.
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+/// The node is reachable here.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "listening")]
+struct Listening {
+    addr: String,
+}
+
+impl Report for Listening {
+    fn text(&self, palette: &Palette) -> String {
+        format!("listening on {}", palette.value(&self.addr))
+    }
+}
+
+/// A connection is gone.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "disconnected")]
+struct Disconnected {
+    peer: String,
+    reason: String,
+}
+
+impl Report for Disconnected {
+    fn text(&self, palette: &Palette) -> String {
+        let Self { peer, reason } = self;
+        format!("disconnected {} {}", palette.value(peer), palette.faint(format_args!("({reason})")))
+    }
+}
+
+/// Somebody connected and did not get as far as being known.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "incoming-failed")]
+struct IncomingFailed {
+    addr: String,
+    error: String,
+}
+
+impl Report for IncomingFailed {
+    fn text(&self, palette: &Palette) -> String {
+        let Self { addr, error } = self;
+        format!("failed to connect from {addr} {}", palette.faint(format_args!("({error})")))
+    }
+}
+
+/// The node has ended as it should.
+#[derive(Serialize)]
+struct Stopped {}
+
+impl Report for Stopped {
+    fn text(&self, _palette: &Palette) -> String {
+        "stopped".to_owned()
+    }
+}

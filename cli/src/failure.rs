@@ -1,0 +1,161 @@
+//! Why a command fails: one line that says what is wrong and what would be right.
+
+use crate::echo::EchoError;
+use crate::key_file::KeyFileError;
+use peerwork_tokio::core::address::{InvalidAddress, Multiaddr, with_peer_id};
+use peerwork_tokio::core::connection::ConnectionError;
+use peerwork_tokio::core::protocols::StreamError;
+use peerwork_tokio::core::protocols::identify::IdentifyError;
+use peerwork_tokio::core::protocols::ping::PingError;
+use peerwork_tokio::core::swarm::{DialError, ListenError, TransportError};
+use peerwork_tokio::{ProtocolTaken, RequestError, StartError, Stopped};
+use std::io;
+use std::path::PathBuf;
+
+/// Why a command fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The text is not an address.
+    #[error("{text}: {}", explain_address(.error))]
+    Address {
+        /// What the user wrote, shortened.
+        text: String,
+        /// What is wrong with it.
+        error: InvalidAddress,
+    },
+    /// The peer cannot be reached.
+    #[error("cannot connect to {address}: {}", explain_dial(.address, .error))]
+    Dial {
+        /// Where it should be.
+        address: Multiaddr,
+        /// Why. Boxed, since it can hold two peer ids.
+        error: Box<DialError>,
+    },
+    /// The node cannot listen.
+    #[error("cannot listen on {address}: {}", explain_listen(.error))]
+    Listen {
+        /// Where.
+        address: Multiaddr,
+        /// Why.
+        error: ListenError,
+    },
+    /// The key file cannot be used.
+    #[error("the key file {}: {error}", .path.display())]
+    KeyFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: KeyFileError,
+    },
+    /// The peer did not answer a ping.
+    #[error("{0}")]
+    Ping(PingError),
+    /// The peer did not tell what it is.
+    #[error("{0}")]
+    Identify(IdentifyError),
+    /// No stream could be opened.
+    #[error("{}", explain_stream(.0))]
+    Stream(StreamError),
+    /// The bytes did not come back.
+    #[error("{0}")]
+    Echo(#[from] EchoError),
+    /// The node could not start.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// A protocol is handled twice.
+    #[error("{0}")]
+    Taken(ProtocolTaken),
+    /// The node has stopped by itself.
+    #[error("the node has stopped")]
+    Stopped,
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    NoEntropy(#[from] getrandom::Error),
+    /// Nothing can be printed.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// The system gives no threads, timers or signals.
+    #[error("the system does not let the program run: {0}")]
+    System(io::Error),
+}
+
+impl Failure {
+    /// The peer at `address` cannot be reached.
+    pub(crate) fn dial(address: Multiaddr, error: DialError) -> Self {
+        Self::Dial { address, error: Box::new(error) }
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// Turns the answer of a node's handle into the command's.
+pub(crate) fn failed<E>(failure: impl FnOnce(E) -> Failure) -> impl FnOnce(RequestError<E>) -> Failure {
+    |error| match error {
+        RequestError::Failed(error) => failure(error),
+        RequestError::Stopped => Failure::Stopped,
+    }
+}
+
+fn explain_address(error: &InvalidAddress) -> String {
+    let advice = match error {
+        InvalidAddress::BadComponent { .. } => "; an address looks like /ip4/127.0.0.1/tcp/4001",
+        InvalidAddress::PeerId(_) => "; the address of a peer ends with /p2p/ and its whole peer id",
+        // Unlike the error's own text, this does not repeat the address.
+        InvalidAddress::NotTcp(_) => {
+            return "not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT"
+                .to_owned();
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+fn explain_dial(address: &Multiaddr, error: &DialError) -> String {
+    let advice = match error {
+        DialError::Address(error) | DialError::Transport(TransportError::Address(error)) => {
+            return explain_address(error);
+        }
+        DialError::WrongPeer { actual, .. } => {
+            let address = with_peer_id(address.clone(), actual);
+            return format!("{error}; if that is the one you want, use {address}");
+        }
+        DialError::SelfDial => "; use another address, or another key file",
+        DialError::Transport(TransportError::Refused) => {
+            "; start a node there, for instance with peerwork listen"
+        }
+        DialError::Timeout | DialError::Connection(ConnectionError::HandshakeTimeout) => {
+            "; see whether a libp2p node runs there, or give it more --timeout"
+        }
+        DialError::Connection(ConnectionError::Negotiation { what: "muxer", .. }) => {
+            "; see whether a libp2p node runs there, or use another --muxer"
+        }
+        DialError::Connection(ConnectionError::Negotiation { .. }) => {
+            "; see whether a libp2p node runs there, or use another --security"
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+fn explain_listen(error: &ListenError) -> String {
+    let advice = match error {
+        ListenError::Transport(TransportError::Address(error)) => return explain_address(error),
+        ListenError::Transport(TransportError::NotLocal) => {
+            "; /ip4/127.0.0.1/tcp/0 is for this machine only, /ip4/0.0.0.0/tcp/0 for all"
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+fn explain_stream(error: &StreamError) -> String {
+    let advice = match error {
+        StreamError::Unsupported(_) => "; peerwork identify lists what it speaks",
+        _ => "",
+    };
+    format!("{error}{advice}")
+}

@@ -1,0 +1,104 @@
+//! Key files: a private key in libp2p's protobuf encoding, for its owner's eyes only.
+
+use peerwork_tokio::core::identity::{InvalidKey, Keypair};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The largest file that is read; no key is longer. Saves from reading whatever a wrong name leads to.
+const MAX_BYTES: usize = 16 * 1024;
+
+/// Why a key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyFileError {
+    /// There is none.
+    #[error("there is no such file; peerwork keygen --out FILE makes one")]
+    Missing,
+    /// Others than the owner can read or write it.
+    #[error("others can read or change it (mode {mode:03o}); make it private with chmod 600")]
+    NotPrivate {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// It is longer than any key.
+    #[error("it has more than {MAX_BYTES} bytes, which no key has; use a file that peerwork keygen made")]
+    TooLong,
+    /// Its contents are no key that can be used.
+    #[error("{0} (peerwork keygen makes one)")]
+    Invalid(InvalidKey),
+    /// The system does not let it be read.
+    #[error("it cannot be read: {0}")]
+    Read(io::Error),
+    /// There is a file of that name, which will not be overwritten.
+    #[error("it exists already and is not overwritten; choose another name with --out")]
+    Exists,
+    /// The system does not let it be written.
+    #[error("it cannot be written: {0}; choose another place with --out")]
+    Write(io::Error),
+}
+
+/// Reads a key.
+///
+/// # Errors
+/// The file is not there, not private, not readable, or holds no key of a type that is supported.
+pub(crate) fn read(path: &Path) -> Result<Keypair, KeyFileError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => KeyFileError::Missing,
+        _ => KeyFileError::Read(error),
+    })?;
+    check_private(&file)?;
+    // Never grows, which would leave copies of the key behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Read)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(KeyFileError::TooLong);
+    }
+    Keypair::from_protobuf(&bytes).map_err(KeyFileError::Invalid)
+}
+
+/// Writes a key to a new file, readable by its owner only from the start.
+///
+/// # Errors
+/// There is a file already, or the system does not let it be written; nothing is left behind then.
+pub(crate) fn write(path: &Path, keypair: &Keypair) -> Result<(), KeyFileError> {
+    let mut file = private().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists,
+        _ => KeyFileError::Write(error),
+    })?;
+    file.write_all(&keypair.to_protobuf()).and_then(|()| file.sync_all()).map_err(|error| {
+        // The first error is the one to report.
+        drop(fs::remove_file(path));
+        KeyFileError::Write(error)
+    })
+}
+
+#[cfg(unix)]
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(unix)]
+fn check_private(file: &File) -> Result<(), KeyFileError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = file.metadata().map_err(KeyFileError::Read)?;
+    if metadata.is_dir() {
+        return Err(KeyFileError::Read(io::ErrorKind::IsADirectory.into()));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::NotPrivate { mode }) }
+}
+
+/// Other systems have no such bits; there a file takes the permissions of its folder.
+#[cfg(not(unix))]
+fn private() -> OpenOptions {
+    OpenOptions::new()
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &File) -> Result<(), KeyFileError> {
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! `peerwork`: a libp2p node on the command line.
+//!
+//! ```text
+//! peerwork demo                      two nodes meet in one process, explained step by step
+//! peerwork listen                    a node that others can reach
+//! peerwork ping ADDRESS [COUNT]      how long does a round trip take?
+//! peerwork identify ADDRESS          what is there?
+//! peerwork echo ADDRESS [BYTES]      do bytes come back, and how fast?
+//! peerwork keygen                    an identity that lasts
+//! ```
+//!
+//! Results go to standard output, as text for people or with `--json` as one JSON object a line, whose last one says
+//! `"ok":true` or `"ok":false`. Warnings, progress and logs go to standard error. The exit status is 0 on success, 1 on failure
+//! and 2 for wrong usage.
+//!
+//! # The map
+//!
+//! [`args`] is the command line, [`commands`] has one file for each command, [`node`] starts nodes and dials for them. What is
+//! printed is a value with two forms, see [`output`]; everything that can go wrong is a [`failure::Failure`], which also knows
+//! what would be right. [`echo`] is the protocol that every node of the program serves.
+
+mod args;
+mod commands;
+mod echo;
+mod failure;
+mod key_file;
+mod logging;
+mod node;
+mod output;
+
+use args::Args;
+use failure::Failure;
+use output::Output;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Args { command, options } = Args::of_process();
+    let output = Output::new(command.name(), options.json);
+    logging::start(options.verbose, &output);
+    let result = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(commands::run(command, &options, &output)),
+        Err(error) => Err(Failure::System(error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}

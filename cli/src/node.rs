@@ -1,0 +1,175 @@
+//! Starting nodes as the options say, and meeting peers with them.
+
+use crate::args::{Muxer, Options, Security};
+use crate::echo;
+use crate::failure::{Failure, failed};
+use crate::key_file;
+use crate::output::{Output, Palette, Report};
+use peerwork_tokio::core::address::{self, Multiaddr};
+use peerwork_tokio::core::identity::{Keypair, PeerId};
+use peerwork_tokio::core::muxer::mplex::Mplex;
+use peerwork_tokio::core::negotiation::ProtocolId;
+use peerwork_tokio::core::security::plaintext::Plaintext;
+use peerwork_tokio::core::security::secio::Secio;
+use peerwork_tokio::core::seed::Seed;
+use peerwork_tokio::{Connected, Node, NodeBuilder};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long open connections get to close in order when a node stops.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Starts a node that serves echo, with the identity of the key file or a new one.
+///
+/// # Errors
+/// The key file cannot be used, or the node cannot start.
+pub(crate) async fn start(options: &Options, output: &Output) -> Result<Node, Failure> {
+    if options.security.contains(&Security::Plaintext) {
+        output.warn(&"plaintext does not encrypt, and peers can claim to be anybody; use it for tests only");
+    }
+    let identity = options.key_file.as_deref().map(read_key).transpose()?;
+    start_as(options, identity).await
+}
+
+/// Starts a node that serves echo, with a new identity in any case and no word of warning.
+///
+/// # Errors
+/// The node cannot start.
+pub(crate) async fn start_anonymous(options: &Options) -> Result<Node, Failure> {
+    start_as(options, None).await
+}
+
+async fn start_as(options: &Options, identity: Option<Keypair>) -> Result<Node, Failure> {
+    let node = peerwork_tokio::start(builder(options, identity))?;
+    echo::serve(&node).await?;
+    Ok(node)
+}
+
+fn read_key(path: &Path) -> Result<Keypair, Failure> {
+    key_file::read(path).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })
+}
+
+fn builder(options: &Options, identity: Option<Keypair>) -> NodeBuilder {
+    let timeout = options.timeout;
+    let mut builder = NodeBuilder::new().configure(|config| {
+        config.swarm.dial_timeout = timeout;
+        config.swarm.connection.handshake_timeout = timeout;
+        config.swarm.connection.negotiation_timeout = timeout;
+        config.swarm.connection.close_timeout = CLOSE_TIMEOUT;
+        config.ping.timeout = timeout;
+        config.identify.timeout = timeout;
+    });
+    if let Some(identity) = identity {
+        builder = builder.identity(identity);
+    }
+    for security in &options.security {
+        builder = match security {
+            Security::Secio => builder.security(Secio::default()),
+            Security::Plaintext => builder.security(Plaintext),
+        };
+    }
+    for muxer in &options.muxer {
+        builder = match muxer {
+            Muxer::Mplex => builder.muxer(Mplex::default()),
+        };
+    }
+    builder
+}
+
+/// A fresh seed from the operating system.
+///
+/// # Errors
+/// It gives no randomness.
+pub(crate) fn seed() -> Result<Seed, Failure> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy)?;
+    Ok(Seed::from_entropy(entropy))
+}
+
+/// Stops a node, in order if its peers let it.
+pub(crate) async fn stop(node: &Node) {
+    // What is not closed by then is cut off by the end of the process.
+    drop(tokio::time::timeout(2 * CLOSE_TIMEOUT, node.shutdown()).await);
+}
+
+/// Reads an address that the user wrote.
+///
+/// # Errors
+/// [`Failure::Address`].
+pub(crate) fn parse_address(text: &str) -> Result<Multiaddr, Failure> {
+    /// How much of a wrong address is shown.
+    const SHOWN_CHARACTERS: usize = 100;
+    address::parse(text).map_err(|error| {
+        let mut text: String = text.escape_debug().take(SHOWN_CHARACTERS + 1).collect();
+        if text.chars().count() > SHOWN_CHARACTERS {
+            text.pop();
+            text.push_str("...");
+        }
+        Failure::Address { text: format!("'{text}'"), error }
+    })
+}
+
+/// Starts a node, connects it to `address`, lets it do `work`, and stops it.
+///
+/// # Errors
+/// There is no connection; or `work` fails.
+pub(crate) async fn with_peer<T>(
+    options: &Options,
+    output: &Output,
+    address: &str,
+    work: impl AsyncFnOnce(&Node, &Connected) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let address = parse_address(address)?;
+    let node = start(options, output).await?;
+    let dialed = node.dial(address.clone()).await;
+    let result = match dialed.map_err(failed(|error| Failure::dial(address, error))) {
+        Ok(connected) => {
+            let Connected { peer, remote_address, security, muxer, .. } = &connected;
+            output.event(&ConnectedReport::new(*peer, remote_address, security.as_ref(), muxer.as_ref()))?;
+            work(&node, &connected).await
+        }
+        Err(failure) => Err(failure),
+    };
+    stop(&node).await;
+    result
+}
+
+/// A connection is open.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "connected")]
+pub(crate) struct ConnectedReport {
+    peer: String,
+    addr: String,
+    encryption: Option<String>,
+    muxer: Option<String>,
+}
+
+impl ConnectedReport {
+    pub(crate) fn new(
+        peer: PeerId,
+        address: &Multiaddr,
+        security: Option<&ProtocolId>,
+        muxer: Option<&ProtocolId>,
+    ) -> Self {
+        Self {
+            peer: peer.to_string(),
+            addr: address.to_string(),
+            encryption: security.map(ProtocolId::to_string),
+            muxer: muxer.map(ProtocolId::to_string),
+        }
+    }
+}
+
+impl Report for ConnectedReport {
+    fn text(&self, palette: &Palette) -> String {
+        let agreed: Vec<&str> =
+            [&self.encryption, &self.muxer].into_iter().flatten().map(String::as_str).collect();
+        format!(
+            "connected    {} at {} {}",
+            palette.value(&self.peer),
+            self.addr,
+            palette.faint(format_args!("({})", agreed.join(", ")))
+        )
+    }
+}

@@ -1,0 +1,67 @@
+//! Help, and wrong usage.
+
+use crate::program::peerwork;
+
+const COMMANDS: [&str; 6] = ["demo", "listen", "ping", "identify", "echo", "keygen"];
+
+#[test]
+fn help_names_every_command_and_option() {
+    let help = peerwork(&["--help"]).success();
+    for name in COMMANDS {
+        assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
+    }
+    for option in ["--security", "--muxer", "--key ", "--key-file", "--timeout", "--json", "--verbose"] {
+        assert!(help.contains(option), "{option}: {help}");
+    }
+    assert!(help.contains("[default: secio]") && help.contains("[default: 20]"), "{help}");
+}
+
+#[test]
+fn every_command_has_an_example() {
+    for name in COMMANDS {
+        for help in [peerwork(&[name, "--help"]), peerwork(&["help", name])] {
+            let help = help.success();
+            assert!(
+                help.contains("Example") && help.contains(&format!("\n  peerwork {name}")),
+                "{name}: {help}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_bare_program_prints_help() {
+    let bare = peerwork(&[]);
+    assert_eq!(bare.status, Some(2));
+    assert!(bare.stderr.contains("Usage: peerwork") && bare.stderr.contains("peerwork demo"), "{bare:?}");
+}
+
+#[test]
+fn the_version_is_the_package_version() {
+    assert_eq!(peerwork(&["--version"]).success(), concat!("peerwork ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn wrong_usage_exits_with_status_2() {
+    let cases: [(&[&str], &str); 13] = [
+        (&["dance"], "unrecognized subcommand 'dance'"),
+        (&["ping"], "<ADDRESS>"),
+        (&["ping", "/ip4/127.0.0.1/tcp/1", "0"], "invalid value '0' for '[COUNT]'"),
+        (&["echo", "/ip4/127.0.0.1/tcp/1", "many"], "invalid value 'many' for '[BYTES]'"),
+        (&["echo", "/ip4/127.0.0.1/tcp/1", "1", "2"], "unexpected argument '2'"),
+        (&["listen", "--security", "tls"], "[possible values: secio, plaintext]"),
+        (&["listen", "--security", "secio,"], "[possible values: secio, plaintext]"),
+        (&["listen", "--muxer", "spdy"], "[possible values: mplex]"),
+        (&["listen", "--key", "rsa"], "[possible values: ed25519]"),
+        (&["keygen", "--type", "rsa"], "[possible values: ed25519]"),
+        (&["listen", "--key", "ed25519", "--key-file", "x"], "cannot be used with '--key-file <FILE>'"),
+        (&["keygen", "--key-file", "x"], "use --out instead of --key-file"),
+        (&["listen", "--timeout", "0"], "a number of seconds from 0.001 to 86400"),
+    ];
+    for (arguments, expected) in cases {
+        let run = peerwork(arguments);
+        assert_eq!(run.status, Some(2), "{run:?}");
+        assert!(run.stderr.contains(expected), "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+    }
+}
