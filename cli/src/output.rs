@@ -62,21 +62,24 @@ impl Output {
         self.print(result, &Success { ok: true, command: self.command, result })
     }
 
-    /// Prints advice for people, and nothing for programs.
+    /// Prints something for people, and nothing for programs.
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn hint(&self, hint: &impl fmt::Display) -> io::Result<()> {
+    pub(crate) fn note(&self, text: impl FnOnce(&Palette) -> String) -> io::Result<()> {
+        if self.is_json {
+            return Ok(());
+        }
         let mut stdout = io::stdout().lock();
-        if self.is_json { Ok(()) } else { writeln!(stdout, "{}", Palette::of(&stdout).faint(hint)) }
+        let palette = Palette::of(&stdout);
+        writeln!(stdout, "{}", text(&palette))
     }
 
     fn print(&self, report: &impl Report, json: &impl Serialize) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
         if self.is_json {
-            return write_json(&mut stdout, json);
+            return write_json(&mut io::stdout().lock(), json);
         }
-        writeln!(stdout, "{}", report.text(&Palette::of(&stdout)))
+        self.note(|palette| report.text(palette))
     }
 
     /// Prints why the command failed, its last word.

@@ -1,16 +1,15 @@
 //! `peerwork demo`: two nodes meet, explained step by step.
 
-use super::echo::{Echoed, echo};
+use super::echo::echo;
 use super::identify::Identity;
 use super::ping::ping;
-use crate::args::Options;
+use crate::args::{Options, Security};
 use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report, milliseconds};
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::{Multiaddr, Protocol};
 use peerwork_tokio::core::negotiation::ProtocolId;
-use peerwork_tokio::core::security::plaintext;
 use peerwork_tokio::core::swarm::SwarmEvent;
 use peerwork_tokio::{Event, Events, Node};
 use serde::Serialize;
@@ -30,7 +29,9 @@ const ECHO_BYTES: u64 = 16 * 1024 * 1024;
 /// A step fails.
 pub(crate) async fn run(options: &Options, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
-    output.hint(&"Two libp2p nodes meet on this machine. All of this really happens, over TCP.")?;
+    output.note(|_| {
+        "Two libp2p nodes meet on this machine. All of this really happens, over TCP.".to_owned()
+    })?;
     let alice = node::start(options, output).await?;
     let bob = node::start_anonymous(options).await?;
     let story = Story { alice: &alice, bob: &bob, options, output };
@@ -53,38 +54,50 @@ struct Story<'a> {
 impl Story<'_> {
     async fn tell(&self) -> Result<(), Failure> {
         let (alice, bob) = (self.alice, self.bob);
-        self.step(
-            1,
-            "identities",
-            IDENTITIES,
-            Identities { alice: alice.local_peer().to_string(), bob: bob.local_peer().to_string() },
-        )?;
+        self.begin(1, IDENTITIES)?;
+        let (alice_id, bob_id) = (alice.local_peer(), bob.local_peer());
+        self.end("identities", Identities { alice: alice_id.to_string(), bob: bob_id.to_string() })?;
 
+        self.begin(2, LISTEN)?;
         let mut events = alice.events().await?;
         let address = self.listen().await?;
-        self.step(2, "listen", LISTEN, Listening { addr: address.to_string() })?;
+        self.end("listen", Listening { addr: address.to_string() })?;
 
+        // Both have the same preference, so it decides.
+        let is_plaintext = self.options.security.first() == Some(&Security::Plaintext);
+        self.begin(3, if is_plaintext { CONNECT_PLAINTEXT } else { CONNECT })?;
         let meeting = self.dial(address, &mut events).await?;
-        let explanation = if meeting.is_plaintext() { CONNECT_PLAINTEXT } else { CONNECT };
-        self.step(3, "connect", explanation, meeting)?;
+        self.end("connect", meeting)?;
 
-        let info = bob.identify(alice.local_peer()).await.map_err(failed(Failure::Identify))?;
-        self.step(4, "identify", IDENTIFY, Identity::new(alice.local_peer(), &info))?;
+        self.begin(4, IDENTIFY)?;
+        let info = bob.identify(alice_id).await.map_err(failed(Failure::Identify))?;
+        self.end("identify", Identity::new(alice_id, &info))?;
 
-        let pings = ping(bob, alice.local_peer(), PINGS, |_, _| Ok(())).await?;
-        self.step(5, "ping", PING, pings)?;
+        self.begin(5, PING)?;
+        let pings = ping(bob, alice_id, PINGS, |_, _| Ok(())).await?;
+        self.end("ping", pings)?;
 
-        let echoed: Echoed =
-            echo(bob, alice.local_peer(), ECHO_BYTES, self.options.timeout, self.output.is_interactive())
-                .await?;
-        self.step(6, "echo", ECHO, echoed)?;
+        self.begin(6, ECHO)?;
+        let show_progress = self.output.is_interactive();
+        let echoed = echo(bob, alice_id, ECHO_BYTES, self.options.timeout, show_progress).await?;
+        self.end("echo", echoed)?;
 
+        self.begin(7, CLOSE)?;
         let alice_sees = self.part(&mut events).await?;
-        self.step(7, "close", CLOSE, Closed { alice_sees })
+        self.end("close", Closed { alice_sees })
     }
 
-    fn step<T: Report>(&self, number: u32, step: &'static str, story: Tale, facts: T) -> Result<(), Failure> {
-        Ok(self.output.event(&Step { number, step, tale: story, facts })?)
+    /// Tells people what comes next.
+    fn begin(&self, number: u32, tale: Tale) -> Result<(), Failure> {
+        Ok(self.output.note(|palette| {
+            let heading = palette.heading(format_args!("{number}. {}", tale.title)).to_string();
+            format!("\n{heading}\n{}\n", indented(3, tale.explanation))
+        })?)
+    }
+
+    /// Tells what came of it.
+    fn end<T: Report>(&self, step: &'static str, facts: T) -> Result<(), Failure> {
+        Ok(self.output.event(&Step { step, facts })?)
     }
 
     async fn listen(&self) -> Result<Multiaddr, Failure> {
@@ -202,30 +215,23 @@ const CLOSE: Tale = Tale {
     explanation: "He closes the connection in order: nothing that was sent is lost, and Alice is told.",
 };
 
-/// A step: what it is about, and the facts.
+/// What came of a step.
 #[derive(Serialize)]
 struct Step<T> {
-    number: u32,
     step: &'static str,
-    #[serde(skip)]
-    tale: Tale,
     #[serde(flatten)]
     facts: T,
 }
 
 impl<T: Report> Report for Step<T> {
     fn text(&self, palette: &Palette) -> String {
-        let Tale { title, explanation } = self.tale;
-        let mut text =
-            format!("\n{} {}\n", palette.heading(format_args!("{}.", self.number)), palette.heading(title));
-        for line in explanation.lines() {
-            text += &format!("   {}\n", palette.faint(line));
-        }
-        for line in self.facts.text(palette).lines() {
-            text += &format!("\n     {line}");
-        }
-        text
+        indented(5, &self.facts.text(palette))
     }
+}
+
+fn indented(spaces: usize, text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("{:spaces$}{line}", "")).collect();
+    lines.join("\n")
 }
 
 #[derive(Serialize)]
@@ -259,12 +265,6 @@ struct Meeting {
     bob_sees: String,
     bob_addr: String,
     connect_ms: f64,
-}
-
-impl Meeting {
-    fn is_plaintext(&self) -> bool {
-        self.security.as_deref() == Some(plaintext::ID.as_str())
-    }
 }
 
 impl Report for Meeting {

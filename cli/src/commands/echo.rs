@@ -10,7 +10,7 @@ use peerwork_tokio::Node;
 use peerwork_tokio::core::identity::PeerId;
 use peerwork_tokio::core::protocols::Target;
 use serde::Serialize;
-use std::cell::OnceCell;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long an echo may take before it shows a progress bar.
@@ -41,40 +41,41 @@ pub(super) async fn echo(
     show_progress: bool,
 ) -> Result<Echoed, Failure> {
     let stream = node.open_stream(Target::Peer(peer), &[PROTOCOL]).await.map_err(failed(Failure::Stream))?;
-    let progress = Progress { bytes, start: Instant::now(), is_shown: show_progress, bar: OnceCell::new() };
+    let progress = Progress::new(bytes, show_progress);
     let elapsed = echo::measure(stream, bytes, node::seed()?, patience, |done| progress.set(done)).await?;
     Ok(Echoed { bytes, seconds: elapsed.as_secs_f64() })
 }
 
 /// A progress bar that appears only when there is time to look at it, and disappears on drop.
 struct Progress {
-    bytes: u64,
+    bar: ProgressBar,
     start: Instant,
-    is_shown: bool,
-    bar: OnceCell<ProgressBar>,
+    /// Whether the bar has yet to appear.
+    is_pending: Cell<bool>,
 }
 
 impl Progress {
+    fn new(bytes: u64, is_wanted: bool) -> Self {
+        const TEMPLATE: &str =
+            "{wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
+        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden()).with_style(style);
+        Self { bar, start: Instant::now(), is_pending: Cell::new(is_wanted) }
+    }
+
     fn set(&self, done: u64) {
-        if self.is_shown && self.start.elapsed() > PROGRESS_DELAY {
-            self.bar.get_or_init(|| new_bar(self.bytes)).set_position(done);
+        if self.is_pending.get() && self.start.elapsed() > PROGRESS_DELAY {
+            self.is_pending.set(false);
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
+        self.bar.set_position(done);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
-}
-
-fn new_bar(bytes: u64) -> ProgressBar {
-    const TEMPLATE: &str =
-        "{bar:40} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
-    ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr()).with_style(style)
 }
 
 /// Bytes came back as they were sent.

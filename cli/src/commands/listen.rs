@@ -37,9 +37,8 @@ async fn serve(node: &Node, addresses: Vec<Multiaddr>, output: &Output) -> Resul
         reachable.push(listening.address);
     }
     if let Some(address) = reachable.first() {
-        output.hint(&format_args!(
-            "Try this in another terminal:\n  peerwork ping {address}\nCtrl-C ends the node."
-        ))?;
+        let hint = format!("Try this in another terminal:\n  peerwork ping {address}\nCtrl-C ends the node.");
+        output.note(|palette| palette.faint(hint).to_string())?;
     }
     loop {
         tokio::select! {
