@@ -60,10 +60,10 @@ pub(crate) enum EchoError {
 pub(crate) async fn serve(node: &Node) -> Result<(), Failure> {
     let mut incoming = node.handle_protocol(&PROTOCOL).await.map_err(failed(Failure::Taken))?;
     tokio::spawn(async move {
-        while let Some(accepted) = incoming.next().await {
+        while let Some(stream) = incoming.next().await {
             tokio::spawn(async move {
-                let peer = accepted.stream.peer();
-                if let Err(error) = send_back(accepted.stream).await {
+                let peer = stream.peer();
+                if let Err(error) = send_back(stream).await {
                     tracing::debug!(%peer, %error, "an echo broke off");
                 }
             });

@@ -10,8 +10,8 @@
 //!     let (server, client) = (peerwork_tokio::start(NodeBuilder::new())?, peerwork_tokio::start(NodeBuilder::new())?);
 //!     let mut incoming = server.handle_protocol(&echo).await?;
 //!     tokio::spawn(async move {
-//!         while let Some(accepted) = incoming.next().await {
-//!             let (mut reader, mut writer) = accepted.stream.split();
+//!         while let Some(stream) = incoming.next().await {
+//!             let (mut reader, mut writer) = stream.split();
 //!             tokio::spawn(async move {
 //!                 futures_util::io::copy(&mut reader, &mut writer).await?;
 //!                 writer.close().await
@@ -77,7 +77,7 @@ where
 
 impl Runtime for Tokio {
     type Socket = TcpSocket;
-    type Listener = Listening;
+    type Listener = TcpListening;
 
     fn spawn(&self, task: BoxFuture<()>) {
         self.handle.spawn(task);
@@ -91,16 +91,16 @@ impl Runtime for Tokio {
         Box::pin(async move { TcpSocket::new(TcpStream::connect(address).await?) })
     }
 
-    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<Listening>> {
-        Box::pin(async move { TcpListener::bind(address).await.map(Listening) })
+    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<TcpListening>> {
+        Box::pin(async move { TcpListener::bind(address).await.map(TcpListening) })
     }
 }
 
 /// A TCP listener.
 #[derive(Debug)]
-pub struct Listening(TcpListener);
+pub struct TcpListening(TcpListener);
 
-impl Listener for Listening {
+impl Listener for TcpListening {
     type Socket = TcpSocket;
 
     fn local_address(&self) -> io::Result<SocketAddr> {

@@ -44,7 +44,7 @@ async fn pair() -> (Node, Node, Connected) {
 /// A stream, at both ends.
 async fn stream(opener: &Node, peer: PeerId, incoming: &mut Incoming) -> (Stream, Stream) {
     let opened = opener.open_stream(Target::Peer(peer), &[ECHO]).await.unwrap();
-    (opened, incoming.next().await.unwrap().stream)
+    (opened, incoming.next().await.unwrap())
 }
 
 async fn echo(stream: Stream) {
@@ -59,8 +59,8 @@ async fn large_data_is_echoed_on_many_streams_at_once() {
         let (dialer, listener, connected) = pair().await;
         let mut incoming = listener.handle_protocol(&ECHO).await.unwrap();
         let server = tokio::spawn(async move {
-            while let Some(accepted) = incoming.next().await {
-                tokio::spawn(echo(accepted.stream));
+            while let Some(stream) = incoming.next().await {
+                tokio::spawn(echo(stream));
             }
         });
         let clients: Vec<_> = (0..8u8)
@@ -112,6 +112,28 @@ async fn either_side_opens_streams_on_either_sides_connection() {
             assert_eq!(heard, "half-closed", "the other direction was still open");
             assert_eq!(opener.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_are_tokios_too() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    bounded(async {
+        let (dialer, listener, connected) = pair().await;
+        let mut incoming = listener.handle_protocol(&ECHO).await.unwrap();
+        let (mut opener, acceptor) = stream(&dialer, connected.peer, &mut incoming).await;
+        let server = tokio::spawn(async move {
+            let (mut reader, mut writer) = tokio::io::split(acceptor);
+            tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+            writer.shutdown().await.unwrap();
+        });
+        AsyncWriteExt::write_all(&mut opener, &[3; 200_000]).await.unwrap();
+        opener.shutdown().await.unwrap();
+        let mut echoed = Vec::new();
+        AsyncReadExt::read_to_end(&mut opener, &mut echoed).await.unwrap();
+        assert!(echoed == [3; 200_000]);
+        server.await.unwrap();
     })
     .await;
 }

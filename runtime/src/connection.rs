@@ -324,7 +324,10 @@ impl<R: Runtime> Task<R> {
             state.wake_streams();
             match self.send_messages(&mut state, cx) {
                 Ok(sent) => progress |= sent,
-                Err(DriverGone) => return Self::finish(&mut state),
+                Err(DriverGone) => {
+                    state.end(End::Failed, now);
+                    return Self::finish(&mut state);
+                }
             }
             if state.connection.poll_close() == Some(Close::Now) && !state.connection.has_messages() {
                 return Self::finish(&mut state);

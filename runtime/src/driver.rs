@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
-use crate::node::{Connected, IncomingStream, Listening, RequestError};
+use crate::node::{Connected, Listening, RequestError};
 use crate::runtime::{BoxFuture, Listener, Runtime};
 use crate::stream::Stream;
 use futures_channel::{mpsc, oneshot};
@@ -46,7 +46,7 @@ pub(crate) enum Command<P: Protocols> {
     StopListening { listener: ListenerId },
     Dial { address: Multiaddr, reply: Reply<Connected, DialError> },
     OpenStream { target: Target, protocols: SmallVec<[ProtocolId; 1]>, reply: Reply<Stream, StreamError> },
-    HandleProtocol { protocol: ProtocolId, reply: oneshot::Sender<Option<mpsc::Receiver<IncomingStream>>> },
+    HandleProtocol { protocol: ProtocolId, reply: oneshot::Sender<Option<mpsc::Receiver<Stream>>> },
     Disconnect { connection: ConnectionId },
     Ping { peer: PeerId, reply: Reply<Duration, PingError> },
     Identify { peer: PeerId, reply: Reply<Arc<IdentifyInfo>, IdentifyError> },
@@ -79,7 +79,7 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     dials: BTreeMap<ConnectionId, oneshot::Sender<()>>,
     /// Dropping one ends the task that accepts.
     listeners: BTreeMap<ListenerId, oneshot::Sender<()>>,
-    handlers: BTreeMap<ProtocolId, mpsc::Sender<IncomingStream>>,
+    handlers: BTreeMap<ProtocolId, mpsc::Sender<Stream>>,
     subscribers: Subscribers<P::Event>,
     waiting: Waiting,
     sleep: Option<(Instant, BoxFuture<()>)>,
@@ -243,11 +243,7 @@ where
         }
     }
 
-    fn add_handler(
-        &mut self,
-        protocol: ProtocolId,
-        reply: oneshot::Sender<Option<mpsc::Receiver<IncomingStream>>>,
-    ) {
+    fn add_handler(&mut self, protocol: ProtocolId, reply: oneshot::Sender<Option<mpsc::Receiver<Stream>>>) {
         if self.handlers.get(&protocol).is_some_and(|handler| !handler.is_closed()) {
             return drop(reply.send(None));
         }
@@ -263,6 +259,10 @@ where
         match report {
             ToDriver::FromConnection { connection, message } => {
                 self.input(SwarmInput::FromConnection { connection, message });
+                if !self.node.swarm().has_connection(connection) {
+                    // Its streams' handles and its task keep what they need.
+                    self.connections.remove(&connection);
+                }
             }
             ToDriver::Dialed { connection, result } => {
                 self.dials.remove(&connection);
@@ -385,9 +385,6 @@ where
             SwarmEvent::DialFailed { dial, error } => {
                 fail(self.waiting.dials.remove(dial), error);
             }
-            SwarmEvent::Disconnected { connection, .. } | SwarmEvent::IncomingFailed { connection, .. } => {
-                self.connections.remove(connection);
-            }
             SwarmEvent::StreamOpened { stream, peer, protocol, request } => {
                 self.hand_out_stream(*stream, *peer, protocol, *request);
             }
@@ -395,7 +392,10 @@ where
                 fail(self.waiting.opens.remove(request), error);
             }
             SwarmEvent::ShutDown => self.over = true,
-            SwarmEvent::Connected { .. } | SwarmEvent::ProtocolTaken { .. } => {}
+            SwarmEvent::Connected { .. }
+            | SwarmEvent::Disconnected { .. }
+            | SwarmEvent::IncomingFailed { .. }
+            | SwarmEvent::ProtocolTaken { .. } => {}
         }
         self.subscribers.send(&Event::Swarm(event));
     }
@@ -415,7 +415,7 @@ where
                 answer(reply, Ok(stream));
             }
         } else if let Some(handler) = self.handlers.get_mut(protocol)
-            && let Err(error) = handler.try_send(IncomingStream { stream })
+            && let Err(error) = handler.try_send(stream)
             && error.is_disconnected()
         {
             self.handlers.remove(protocol);

@@ -15,8 +15,6 @@ mod runtime;
 mod stream;
 
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
-pub use node::{
-    Connected, Incoming, IncomingStream, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped,
-};
+pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
 pub use runtime::{BoxFuture, Listener, Runtime, Socket};
 pub use stream::Stream;

@@ -122,25 +122,18 @@ impl Connected {
     }
 }
 
-/// A stream that a remote opened.
-#[derive(Debug)]
-pub struct IncomingStream {
-    /// The stream; it knows its peer and protocol.
-    pub stream: Stream,
-}
-
 /// The streams that remotes open for one protocol. Dropping it ends the handling.
 ///
 /// At most 64 wait; while they do, further ones are reset.
 #[derive(Debug)]
 pub struct Incoming {
-    streams: mpsc::Receiver<IncomingStream>,
+    streams: mpsc::Receiver<Stream>,
 }
 
 impl futures_core::Stream for Incoming {
-    type Item = IncomingStream;
+    type Item = Stream;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<IncomingStream>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Stream>> {
         self.streams.poll_next_unpin(cx)
     }
 }

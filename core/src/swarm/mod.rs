@@ -162,6 +162,11 @@ impl<P: Protocols> Swarm<P> {
         self.peers.keys().copied()
     }
 
+    /// Whether a connection is open or on the way.
+    pub fn has_connection(&self, connection: ConnectionId) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
     /// How many connections there are, open or on the way.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
