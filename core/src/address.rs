@@ -47,7 +47,7 @@ pub enum InvalidAddress {
     /// A component of the text is unknown, lacks its value, or has one that is not valid.
     #[error("the component /{name} of the address is not valid: {reason}")]
     BadComponent {
-        /// The component's name.
+        /// The component's name, its start if it is long, without control characters.
         name: String,
         /// What is wrong.
         reason: String,
@@ -62,9 +62,14 @@ pub enum InvalidAddress {
     #[error("the address has control characters")]
     ControlCharacters,
     /// It is not one that TCP can listen on or dial.
-    #[error("{0} is not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT")]
+    #[error(
+        "not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT, and /p2p/PEER may follow"
+    )]
     NotTcp(Multiaddr),
 }
+
+/// How much of a wrong component's name an error shows.
+const MAX_SHOWN_CHARACTERS: usize = 40;
 
 /// Lets an address in from a peer.
 ///
@@ -108,7 +113,7 @@ fn parse_component<'a>(
         return Ok(peer_id_component(&id.parse()?));
     }
     Protocol::from_str_parts(parts).map_err(|error| InvalidAddress::BadComponent {
-        name: name.to_owned(),
+        name: name.chars().take(MAX_SHOWN_CHARACTERS).flat_map(char::escape_debug).collect(),
         reason: match error {
             multiaddr::Error::UnknownProtocolString(_) => "there is no such component".to_owned(),
             multiaddr::Error::InvalidProtocolString => "its value is missing or malformed".to_owned(),

@@ -184,7 +184,7 @@ fn socket_addresses() {
     }
     assert_eq!(
         tcp_socket_address(&address("/dns4/example.com/tcp/1")).unwrap_err().to_string(),
-        "/dns4/example.com/tcp/1 is not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT"
+        "not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT, and /p2p/PEER may follow"
     );
 }
 
