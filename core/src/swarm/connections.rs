@@ -240,7 +240,7 @@ impl<P: Protocols> Swarm<P> {
     }
 
     /// Answers what comes after the last word.
-    pub(super) fn refuse(&mut self, input: SwarmInput<P::Command>) {
+    pub(super) fn refuse(&mut self, input: SwarmInput<P::Command>, now: Instant) {
         match input {
             SwarmInput::Listen { listener, .. } => {
                 self.event(SwarmEvent::ListenFailed { listener, error: ListenError::ShuttingDown });
@@ -253,6 +253,11 @@ impl<P: Protocols> Swarm<P> {
             }
             SwarmInput::Incoming { connection, .. } => {
                 self.outputs.push_back(SwarmOutput::Refuse { connection });
+            }
+            // No peer is connected, so there is nothing that it could do but answer.
+            SwarmInput::Command(command) => {
+                self.protocols.handle_command(command, now);
+                self.drain_protocols(now);
             }
             _ => {}
         }

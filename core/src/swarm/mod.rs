@@ -308,7 +308,7 @@ impl<P: Protocols> Machine for Swarm<P> {
     fn handle_input(&mut self, input: Self::Input, now: Instant) {
         let now = self.latest.see(now);
         if self.life == Life::Over {
-            return self.refuse(input);
+            return self.refuse(input, now);
         }
         match input {
             SwarmInput::Listen { listener, address } => self.handle_listen(listener, address),

@@ -77,7 +77,7 @@ pub enum SwarmInput<C> {
     },
     /// The user commands a mounted protocol.
     Command(C),
-    /// Close everything. [`SwarmEvent::ShutDown`] is the last output.
+    /// Close everything. [`SwarmEvent::ShutDown`] is the last output, but for refusals of what is commanded after it.
     Shutdown,
     /// Entropy for the seed.
     Entropy(Entropy),
@@ -263,7 +263,7 @@ pub enum SwarmEvent {
         /// The protocol.
         protocol: ProtocolId,
     },
-    /// Everything is closed. The last output.
+    /// Everything is closed. Whatever is commanded from now on is refused.
     ShutDown,
 }
 
