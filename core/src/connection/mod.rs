@@ -16,6 +16,8 @@ mod framing;
 mod messages;
 mod negotiator;
 mod pipeline;
+mod raw;
+mod reports;
 mod streams;
 mod table;
 #[cfg(test)]
@@ -29,34 +31,25 @@ pub use framing::Framing;
 pub(crate) use messages::{ConnectionMessage, NodeMessage, OpenId};
 pub use messages::{ToConnection, ToNode};
 pub use pipeline::Pipeline;
+pub use raw::StreamEvent;
 pub use table::ProtocolTable;
 
 use crate::collections::{Map, Queue};
 use crate::machine::{Close, End, Layer};
-use crate::muxer::{OpenError, ReadError, StreamId, StreamsEvent, WriteError};
+use crate::muxer::{OpenError, StreamId, StreamsEvent};
 use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::protocols::{StreamCloseCause, StreamError, StreamOptions};
 use crate::time::{Deadline, Instant, Latest, Timers};
 use bytes::{Bytes, BytesMut};
 use negotiator::Negotiator;
+use reports::{Life, Reports};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use streams::{Became, Framed, FramedReport, Negotiating, Raw, Stream, StreamPhase};
+use streams::{Became, Framed, Negotiating, Raw, Stream, StreamPhase};
 
 /// A connection, or the attempt to make one. A counter of the node, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
-
-/// What the application learns about a raw stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StreamEvent {
-    /// [`ReadError::Blocked`] has ended.
-    Readable(StreamId),
-    /// [`WriteError::Blocked`] has ended.
-    Writable(StreamId),
-    /// The stream was ended from outside. What was received before may still be read, unless it was reset.
-    Closed(StreamId, StreamCloseCause),
-}
 
 /// One connection: a carrier, and the streams on it. See the [module documentation](self).
 pub struct Connection<C = Pipeline> {
@@ -83,32 +76,6 @@ struct Wish {
     open: OpenId,
     protocols: SmallVec<[ProtocolId; 1]>,
     options: StreamOptions,
-}
-
-/// What the node has yet to hear. Bounded: one entry for each wish and each stream.
-#[derive(Default)]
-struct Reports {
-    established: Option<Box<Established>>,
-    failed: Queue<(OpenId, StreamError)>,
-    /// Streams with something to report.
-    line: Queue<StreamId>,
-    life: Life,
-}
-
-#[derive(Default)]
-enum Life {
-    #[default]
-    Opening,
-    Open,
-    /// Over, and the node does not know yet.
-    Closed(Box<ConnectionError>),
-    Dead,
-}
-
-impl Life {
-    fn is_over(&self) -> bool {
-        matches!(self, Self::Closed(_) | Self::Dead)
-    }
 }
 
 impl<C: Carrier> Connection<C> {
@@ -175,79 +142,12 @@ impl<C: Carrier> Connection<C> {
         self.drive(now);
     }
 
-    /// The next message for the node.
-    pub fn poll_message(&mut self) -> Option<ToNode> {
-        if let Some(established) = self.reports.established.take() {
-            return Some(ToNode(ConnectionMessage::Established(established)));
-        }
-        if let Some((open, error)) = self.reports.failed.pop() {
-            return Some(ToNode(ConnectionMessage::OpenFailed { open, error }));
-        }
-        while let Some(&id) = self.reports.line.front() {
-            if let Some(report) = self.poll_stream_report(id) {
-                return Some(ToNode(report));
-            }
-            self.reports.line.pop();
-        }
-        if !self.reports.life.is_over() {
-            return None;
-        }
-        match std::mem::replace(&mut self.reports.life, Life::Dead) {
-            Life::Closed(error) => Some(ToNode(ConnectionMessage::Closed(*error))),
-            _ => None,
-        }
-    }
-
-    /// The next report of a stream; forgets the stream after the last one.
-    fn poll_stream_report(&mut self, id: StreamId) -> Option<ConnectionMessage> {
-        let stream = self.streams.get_mut(&id)?;
-        match stream.became.take() {
-            Some(Became::Open { protocol, options, open }) => {
-                return Some(ConnectionMessage::StreamOpened { stream: id, protocol, options, open });
-            }
-            Some(Became::Raw) => return Some(ConnectionMessage::Raw { stream: id }),
-            None => {}
-        }
-        if let StreamPhase::Framed(framed) = &mut stream.phase {
-            if let Some(report) = framed.poll_report() {
-                return Some(match report {
-                    FramedReport::Message(message, received_at) => {
-                        ConnectionMessage::Message { stream: id, message, received_at }
-                    }
-                    FramedReport::Sent(bytes) => ConnectionMessage::Sent { stream: id, bytes },
-                    FramedReport::RemoteClosed => ConnectionMessage::RemoteClosed { stream: id },
-                });
-            }
-            if framed.is_over() && stream.over.is_none() {
-                stream.over = Some(StreamCloseCause::Ended);
-            }
-        }
-        stream.queued = false;
-        let cause = stream.over.take()?;
-        stream.reported = true;
-        if !(self.reports.life.is_over() && matches!(stream.phase, StreamPhase::Raw(_))) {
-            // A raw stream of a dead connection may hold bytes that the application has yet to read.
-            self.forget(id);
-            self.update_idle(self.latest.get());
-        }
-        Some(ConnectionMessage::StreamClosed { stream: id, cause })
-    }
-
     fn forget(&mut self, id: StreamId) {
         let Some(stream) = self.streams.remove(&id) else { return };
         self.keep_alive -= usize::from(stream.keep_alive);
         self.deadlines.set(id, None);
         if let StreamPhase::Negotiating(negotiating) = stream.phase {
             self.negotiating -= usize::from(negotiating.open.is_none());
-        }
-    }
-
-    /// Puts the stream in the line of those with reports.
-    fn queue_report(&mut self, id: StreamId) {
-        if let Some(stream) = self.streams.get_mut(&id)
-            && !std::mem::replace(&mut stream.queued, true)
-        {
-            self.reports.line.push(id);
         }
     }
 
@@ -485,102 +385,7 @@ impl<C: Carrier> Connection<C> {
     }
 }
 
-/// Raw streams, for the application.
 impl<C: Carrier> Connection<C> {
-    /// Reads at least one and at most `max` bytes of a raw stream.
-    ///
-    /// # Errors
-    /// [`ReadError::Blocked`] until [`StreamEvent::Readable`]; [`ReadError::Ended`] once the remote has closed its direction and
-    /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
-    pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
-        let now = self.latest.see(now);
-        let Some(Stream { phase: StreamPhase::Raw(raw), .. }) =
-            self.streams.get_mut(&stream).map(Box::as_mut)
-        else {
-            return Err(ReadError::Closed);
-        };
-        let result = raw.read(stream, max.max(1), &mut self.carrier, now);
-        if raw.is_over() {
-            self.end_stream(stream, StreamCloseCause::Ended);
-        }
-        self.drive(now);
-        result
-    }
-
-    /// Writes a prefix of `data` to a raw stream and returns its length, which is not zero unless `data` is empty.
-    ///
-    /// # Errors
-    /// [`WriteError::Blocked`] until [`StreamEvent::Writable`]; [`WriteError::Closed`] if our direction was closed, or the stream
-    /// is not raw, was reset or is forgotten.
-    pub fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
-        let now = self.latest.see(now);
-        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
-            self.streams.get_mut(&stream).map(Box::as_mut)
-        else {
-            return Err(WriteError::Closed);
-        };
-        let result = raw.write(stream, data, &mut self.carrier, now);
-        self.drive(now);
-        result
-    }
-
-    /// Ends our direction of a raw stream, after everything written. Does nothing if it has ended, or is no raw stream.
-    pub fn close_write(&mut self, stream: StreamId, now: Instant) {
-        let now = self.latest.see(now);
-        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
-            self.streams.get_mut(&stream).map(Box::as_mut)
-        {
-            raw.outgoing.close();
-            self.advance_stream(stream, now);
-            self.drive(now);
-        }
-    }
-
-    /// Ends both directions of a stream at once. Unread bytes are lost. Does nothing if the stream is over.
-    pub fn reset(&mut self, stream: StreamId, now: Instant) {
-        let now = self.latest.see(now);
-        match self.streams.get(&stream).map(Box::as_ref) {
-            Some(Stream { phase: StreamPhase::Negotiating(_), .. }) | None => {}
-            Some(_) => {
-                self.carrier.reset(stream, now);
-                self.end_stream(stream, StreamCloseCause::ResetHere);
-                self.drive(now);
-            }
-        }
-    }
-
-    /// The application no longer wants a raw stream. If our direction is still open the stream is reset; if it was closed, what was
-    /// written is still delivered: the remote's bytes are discarded until it closes, or for the close timeout.
-    pub fn abandon(&mut self, stream: StreamId, now: Instant) {
-        let now = self.latest.see(now);
-        match self.streams.get_mut(&stream).map(Box::as_mut) {
-            Some(Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. })
-                if !raw.outgoing.is_open() =>
-            {
-                raw.discard = true;
-                let deadline = Deadline::new(now + self.config.close_timeout, "stream close timeout");
-                self.deadlines.set(stream, Some(deadline));
-                self.advance_stream(stream, now);
-                self.drive(now);
-            }
-            _ => self.reset(stream, now),
-        }
-    }
-
-    /// Whether [`Connection::poll_message`] may have something.
-    pub fn has_messages(&self) -> bool {
-        let reports = &self.reports;
-        reports.established.is_some()
-            || !reports.failed.is_empty()
-            || !reports.line.is_empty()
-            || matches!(reports.life, Life::Closed(_))
-    }
-
-    /// The next event of a raw stream.
-    pub fn poll_stream_event(&mut self) -> Option<StreamEvent> {
-        self.events.pop()
-    }
-
     /// A point in time was reached.
     pub fn handle_time(&mut self, now: Instant) {
         let now = self.latest.see(now);

@@ -1,0 +1,106 @@
+//! Raw streams, as the application uses them.
+
+use super::streams::{Stream, StreamPhase};
+use super::{Carrier, Connection};
+use crate::muxer::{ReadError, StreamId, WriteError};
+use crate::protocols::StreamCloseCause;
+use crate::time::{Deadline, Instant};
+use bytes::Bytes;
+
+/// What the application learns about a raw stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// [`ReadError::Blocked`] has ended.
+    Readable(StreamId),
+    /// [`WriteError::Blocked`] has ended.
+    Writable(StreamId),
+    /// The stream was ended from outside. What was received before may still be read, unless it was reset.
+    Closed(StreamId, StreamCloseCause),
+}
+
+impl<C: Carrier> Connection<C> {
+    /// Reads at least one and at most `max` bytes of a raw stream.
+    ///
+    /// # Errors
+    /// [`ReadError::Blocked`] until [`StreamEvent::Readable`]; [`ReadError::Ended`] once the remote has closed its direction and
+    /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
+    pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
+        let now = self.latest.see(now);
+        let Some(Stream { phase: StreamPhase::Raw(raw), .. }) =
+            self.streams.get_mut(&stream).map(Box::as_mut)
+        else {
+            return Err(ReadError::Closed);
+        };
+        let result = raw.read(stream, max.max(1), &mut self.carrier, now);
+        if raw.is_over() {
+            self.end_stream(stream, StreamCloseCause::Ended);
+        }
+        self.drive(now);
+        result
+    }
+
+    /// Writes a prefix of `data` to a raw stream and returns its length, which is not zero unless `data` is empty.
+    ///
+    /// # Errors
+    /// [`WriteError::Blocked`] until [`StreamEvent::Writable`]; [`WriteError::Closed`] if our direction was closed, or the stream
+    /// is not raw, was reset or is forgotten.
+    pub fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
+        let now = self.latest.see(now);
+        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
+            self.streams.get_mut(&stream).map(Box::as_mut)
+        else {
+            return Err(WriteError::Closed);
+        };
+        let result = raw.write(stream, data, &mut self.carrier, now);
+        self.drive(now);
+        result
+    }
+
+    /// Ends our direction of a raw stream, after everything written. Does nothing if it has ended, or is no raw stream.
+    pub fn close_write(&mut self, stream: StreamId, now: Instant) {
+        let now = self.latest.see(now);
+        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
+            self.streams.get_mut(&stream).map(Box::as_mut)
+        {
+            raw.outgoing.close();
+            self.advance_stream(stream, now);
+            self.drive(now);
+        }
+    }
+
+    /// Ends both directions of a stream at once. Unread bytes are lost. Does nothing if the stream is over.
+    pub fn reset(&mut self, stream: StreamId, now: Instant) {
+        let now = self.latest.see(now);
+        match self.streams.get(&stream).map(Box::as_ref) {
+            Some(Stream { phase: StreamPhase::Negotiating(_), .. }) | None => {}
+            Some(_) => {
+                self.carrier.reset(stream, now);
+                self.end_stream(stream, StreamCloseCause::ResetHere);
+                self.drive(now);
+            }
+        }
+    }
+
+    /// The application no longer wants a raw stream. If our direction is still open the stream is reset; if it was closed, what was
+    /// written is still delivered: the remote's bytes are discarded until it closes, or for the close timeout.
+    pub fn abandon(&mut self, stream: StreamId, now: Instant) {
+        let now = self.latest.see(now);
+        match self.streams.get_mut(&stream).map(Box::as_mut) {
+            Some(Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. })
+                if !raw.outgoing.is_open() =>
+            {
+                raw.discard = true;
+                let deadline = Deadline::new(now + self.config.close_timeout, "stream close timeout");
+                self.deadlines.set(stream, Some(deadline));
+                self.advance_stream(stream, now);
+                self.drive(now);
+            }
+            _ => self.reset(stream, now),
+        }
+    }
+
+    /// The next event of a raw stream.
+    pub fn poll_stream_event(&mut self) -> Option<StreamEvent> {
+        self.events.pop()
+    }
+}
