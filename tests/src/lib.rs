@@ -1,3 +1,7 @@
-//! The laws that every peerwork state machine obeys, as checks that run on yours too.
+//! Tests that peerwork runs on its own state machines, for everybody to run on theirs.
+//!
+//! - [`laws`]: what every layer and every machine must obey, whatever it is for.
+//! - [`fuzz`]: what the fuzz targets do with their bytes.
 
 pub mod fuzz;
+pub mod laws;

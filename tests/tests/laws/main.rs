@@ -1,0 +1,93 @@
+//! The law checks on every machine: `cargo test -p peerwork-tests --test laws -- --nocapture` prints the table.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod connection;
+mod courier;
+mod greeter;
+mod identify;
+mod negotiation;
+mod node;
+mod odd;
+mod ping;
+
+use connection::Connecting;
+use peerwork_core::crypto::Portable;
+use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::security::plaintext::Plaintext;
+use peerwork_core::security::secio::Secio;
+use peerwork_core::security::{Role, SecurityProtocol};
+use peerwork_tests::laws::layer::{self, LayerSubject};
+use peerwork_tests::laws::machine::{self, MachineSubject};
+use peerwork_tests::laws::muxer::MuxerSubject;
+use peerwork_tests::laws::protocol::Mounted;
+use peerwork_tests::laws::security::SecuritySubject;
+use peerwork_tests::laws::{Cases, Report, Violation, table};
+use std::sync::Arc;
+use std::thread;
+
+type Proof = Box<dyn FnOnce(&Cases) -> Result<Vec<Report>, Violation> + Send>;
+
+fn layer(subject: impl LayerSubject + Send + 'static) -> Proof {
+    Box::new(move |cases| layer::prove(&subject, cases))
+}
+
+fn machine(subject: impl MachineSubject + Send + 'static) -> Proof {
+    Box::new(move |cases| machine::prove(&subject, cases))
+}
+
+fn security(protocol: impl SecurityProtocol) -> [Proof; 2] {
+    let protocol: Arc<dyn SecurityProtocol> = Arc::new(protocol);
+    let side = |role| layer(SecuritySubject::new(Arc::clone(&protocol), Arc::new(Portable), role));
+    [side(Role::Dialer), side(Role::Listener)]
+}
+
+fn mplex() -> [Proof; 3] {
+    let side = |role| MuxerSubject::new(Arc::new(Mplex::default()), role);
+    let small = Mplex {
+        max_send_payload_bytes: 100,
+        max_stream_buffer_bytes: 64,
+        max_connection_buffer_bytes: 200,
+        ..Mplex::default()
+    };
+    let small = MuxerSubject::new(Arc::new(small), Role::Dialer).named("mplex, small buffers");
+    [layer(side(Role::Dialer)), layer(side(Role::Listener)), layer(small)]
+}
+
+fn every_machine() -> Vec<Proof> {
+    let mut proofs = vec![
+        layer(greeter::Greeting),
+        machine(courier::Couriers),
+        layer(negotiation::Dialing),
+        layer(negotiation::Listening),
+    ];
+    proofs.extend(security(Plaintext));
+    proofs.extend(security(Secio::default()));
+    proofs.extend(mplex());
+    proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
+    proofs.extend([
+        machine(node::Networking),
+        layer(Connecting { role: Role::Dialer, encrypted: false }),
+        layer(Connecting { role: Role::Listener, encrypted: true }),
+    ]);
+    proofs
+}
+
+#[test]
+fn every_machine_obeys_the_laws() {
+    let cases = Cases::from_env();
+    let results: Vec<_> = thread::scope(|scope| {
+        let proofs = every_machine().into_iter();
+        let running: Vec<_> = proofs.map(|proof| scope.spawn(|| proof(&cases))).collect();
+        running.into_iter().map(|proof| proof.join().unwrap()).collect()
+    });
+    let (mut reports, mut violations) = (Vec::new(), String::new());
+    for result in results {
+        match result {
+            Ok(more) => reports.extend(more),
+            Err(violation) => violations += &format!("\n{violation}\n"),
+        }
+    }
+    println!("{}", table(&reports));
+    assert!(violations.is_empty(), "{violations}");
+}
