@@ -250,7 +250,7 @@ impl Framed {
         self.sent += sent;
     }
 
-    /// Cuts messages as far as the credit goes.
+    /// Cuts messages as far as the credit goes. One read may go further, so that the end is noticed behind the last message.
     ///
     /// # Errors
     /// The remote sent what the framing forbids, or ended in the middle of a message.
@@ -260,7 +260,7 @@ impl Framed {
         carrier: &mut dyn Streams,
         now: Instant,
     ) -> Result<(), StreamCloseCause> {
-        while self.incoming == Incoming::Open && self.credit > 0 {
+        while self.incoming == Incoming::Open {
             if self.cutter.needs_chunk() {
                 match carrier.read(id, READ_BYTES, now) {
                     Ok(chunk) => self.cutter.push(chunk),
@@ -268,6 +268,9 @@ impl Framed {
                     Err(ReadError::Ended) if self.cutter.is_at_boundary() => self.incoming = Incoming::Ended,
                     Err(ReadError::Ended) => return Err(StreamCloseCause::Truncated),
                 }
+            }
+            if self.credit == 0 {
+                return Ok(());
             }
             if let Some(message) = self.cutter.next().map_err(StreamCloseCause::BadMessage)? {
                 self.credit -= 1;

@@ -57,8 +57,8 @@ pub struct InboundProtocol {
 pub struct StreamOptions {
     /// How bytes become messages. [`Framing::Raw`] hands the stream to the application.
     pub framing: Framing,
-    /// How many messages may be delivered before [`ToSwarm::Grant`] allows more. The end of the remote's direction is noticed
-    /// only while there is credit left.
+    /// How many messages may be delivered before [`ToSwarm::Grant`] allows more. Without credit no more than one read of the stream
+    /// (64 KiB) is held for it.
     pub credit: u32,
     /// Whether an open stream of this kind keeps an otherwise idle connection open.
     pub keep_alive: bool,
