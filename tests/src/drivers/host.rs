@@ -1,0 +1,409 @@
+//! A node of a [`Network`] as a [`Host`], and the executor that runs futures against a network.
+
+use super::network::{Engine, Input, Network};
+use super::{Gone, Host, HostStream};
+use bytes::Bytes;
+use peerwork_core::address::{self, Multiaddr};
+use peerwork_core::connection::{ConnectionError, ConnectionId, StreamEvent};
+use peerwork_core::identity::PeerId;
+use peerwork_core::muxer::{ReadError, WriteError};
+use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::node::{NodeCommand, NodeEvent};
+use peerwork_core::protocols::identify::{
+    IdentifyCommand, IdentifyError, IdentifyEvent, IdentifyId, IdentifyInfo,
+};
+use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
+use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
+use peerwork_core::swarm::{DialError, DialId, ListenError, ListenerId, SwarmEvent, SwarmInput};
+use smallvec::smallvec;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Runs `future` and turns the network until it is ready.
+///
+/// The future is polled at every turn. A stream that was blocked is tried again only when the node says that it can go on, so
+/// that a missing event shows.
+///
+/// # Panics
+/// If the future waits for something that will never happen.
+pub fn run<E: Engine, T>(network: &Rc<RefCell<Network<E>>>, future: impl Future<Output = T>) -> T {
+    let (mut future, mut cx) = (pin!(future), Context::from_waker(Waker::noop()));
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut cx) {
+            return result;
+        }
+        let mut network = network.borrow_mut();
+        if !network.turn() {
+            network.sleep();
+        }
+    }
+}
+
+/// Turns the network until nothing moves, without letting time pass.
+pub fn settle<E: Engine>(network: &Rc<RefCell<Network<E>>>) {
+    while network.borrow_mut().turn() {}
+}
+
+/// What the user of a node has been told, and what he waits for.
+pub(super) struct Desk<E> {
+    listens: Answers<ListenerId, Result<Multiaddr, ListenError>>,
+    dials: Answers<DialId, Result<(ConnectionId, PeerId), DialError>>,
+    opens: Answers<RequestId, Result<StreamKey, StreamError>>,
+    pings: Answers<PingId, Result<Duration, PingError>>,
+    identifies: Answers<IdentifyId, Result<Arc<IdentifyInfo>, IdentifyError>>,
+    incoming: BTreeMap<ProtocolId, VecDeque<StreamKey>>,
+    events: VecDeque<E>,
+    connected: VecDeque<PeerId>,
+    disconnected: VecDeque<ConnectionError>,
+    /// Streams that were blocked, and whose event has not come.
+    unreadable: BTreeSet<StreamKey>,
+    unwritable: BTreeSet<StreamKey>,
+    is_shut_down: bool,
+    next_id: u64,
+    /// Answers to what nobody asked.
+    pub(super) surprises: usize,
+}
+
+/// Commands and their outcomes.
+struct Answers<K, V>(BTreeMap<K, Option<V>>);
+
+impl<K: Ord, V> Answers<K, V> {
+    fn ask(&mut self, id: K) {
+        self.0.insert(id, None);
+    }
+
+    /// Returns how many answers too many this is.
+    fn answer(&mut self, id: &K, answer: V) -> usize {
+        match self.0.get_mut(id) {
+            Some(place @ None) => *place = Some(answer),
+            Some(Some(_)) | None => return 1,
+        }
+        0
+    }
+
+    fn unanswered(&self) -> usize {
+        self.0.values().filter(|answer| answer.is_none()).count()
+    }
+}
+
+impl<K, V> Default for Answers<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<E> Default for Desk<E> {
+    fn default() -> Self {
+        Self {
+            listens: Answers::default(),
+            dials: Answers::default(),
+            opens: Answers::default(),
+            pings: Answers::default(),
+            identifies: Answers::default(),
+            incoming: BTreeMap::new(),
+            events: VecDeque::new(),
+            connected: VecDeque::new(),
+            disconnected: VecDeque::new(),
+            unreadable: BTreeSet::new(),
+            unwritable: BTreeSet::new(),
+            is_shut_down: false,
+            next_id: 0,
+            surprises: 0,
+        }
+    }
+}
+
+impl<E> Desk<E> {
+    pub(super) fn hear(&mut self, event: SwarmEvent) {
+        self.surprises += usize::from(self.is_shut_down);
+        self.surprises += match event {
+            SwarmEvent::Listening { listener, address } => self.listens.answer(&listener, Ok(address)),
+            SwarmEvent::ListenFailed { listener, error } => self.listens.answer(&listener, Err(error)),
+            SwarmEvent::Connected { dial: Some(dial), connection, peer, .. } => {
+                self.dials.answer(&dial, Ok((connection, peer)))
+            }
+            SwarmEvent::DialFailed { dial, error } => self.dials.answer(&dial, Err(error)),
+            SwarmEvent::StreamOpened { stream, request: Some(request), .. } => {
+                self.opens.answer(&request, Ok(stream))
+            }
+            SwarmEvent::StreamFailed { request, error } => self.opens.answer(&request, Err(error)),
+            SwarmEvent::StreamOpened { stream, protocol, request: None, .. } => {
+                self.incoming.entry(protocol).or_default().push_back(stream);
+                0
+            }
+            SwarmEvent::Disconnected { reason, .. } => {
+                self.disconnected.push_back(reason);
+                0
+            }
+            SwarmEvent::ShutDown => {
+                self.is_shut_down = true;
+                0
+            }
+            SwarmEvent::Connected { dial: None, peer, .. } => {
+                self.connected.push_back(peer);
+                0
+            }
+            SwarmEvent::ListenerClosed { .. }
+            | SwarmEvent::IncomingFailed { .. }
+            | SwarmEvent::ProtocolTaken { .. } => 0,
+        };
+    }
+
+    pub(super) fn hear_protocol(&mut self, event: NodeEvent<E>) {
+        self.surprises += match event {
+            NodeEvent::Ping(PingEvent::Pong { id: Some(id), round_trip, .. }) => {
+                self.pings.answer(&id, Ok(round_trip))
+            }
+            NodeEvent::Ping(PingEvent::Failed { id: Some(id), error, .. }) => {
+                self.pings.answer(&id, Err(error))
+            }
+            NodeEvent::Identify(IdentifyEvent::Received { id: Some(id), info, .. }) => {
+                self.identifies.answer(&id, Ok(info))
+            }
+            NodeEvent::Identify(IdentifyEvent::Failed { id: Some(id), error, .. }) => {
+                self.identifies.answer(&id, Err(error))
+            }
+            NodeEvent::Ping(_) | NodeEvent::Identify(_) => 0,
+            NodeEvent::Protocol(event) => {
+                self.events.push_back(event);
+                0
+            }
+        };
+    }
+
+    pub(super) fn hear_stream(&mut self, connection: ConnectionId, event: StreamEvent) {
+        let key = |stream| StreamKey { connection, stream };
+        match event {
+            StreamEvent::Readable(stream) => drop(self.unreadable.remove(&key(stream))),
+            StreamEvent::Writable(stream) => drop(self.unwritable.remove(&key(stream))),
+            StreamEvent::Closed(stream, _) => {
+                self.unreadable.remove(&key(stream));
+                self.unwritable.remove(&key(stream));
+            }
+        }
+    }
+
+    pub(super) fn unanswered(&self) -> usize {
+        self.listens.unanswered()
+            + self.dials.unanswered()
+            + self.opens.unanswered()
+            + self.pings.unanswered()
+            + self.identifies.unanswered()
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+}
+
+/// A node of a network.
+pub struct LoopHost<E: Engine> {
+    network: Rc<RefCell<Network<E>>>,
+    seat: usize,
+}
+
+impl<E: Engine> LoopHost<E> {
+    /// The node with this number.
+    pub fn new(network: &Rc<RefCell<Network<E>>>, seat: usize) -> Self {
+        Self { network: network.clone(), seat }
+    }
+
+    fn input(&self, input: Input<E>) {
+        let mut network = self.network.borrow_mut();
+        network.touched = true;
+        network.input(self.seat, input);
+    }
+
+    fn desk<T>(&self, action: impl FnOnce(&mut Desk<Event<E>>) -> T) -> T {
+        action(&mut self.network.borrow_mut().seats[self.seat].desk)
+    }
+
+    /// Waits until the desk has something.
+    async fn wait<T>(&self, mut look: impl FnMut(&mut Desk<Event<E>>) -> Option<T>) -> T {
+        std::future::poll_fn(|_| self.desk(&mut look).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    fn stream(&self, key: StreamKey) -> LoopStream<E> {
+        LoopStream { network: self.network.clone(), seat: self.seat, key }
+    }
+}
+
+type Event<E> = <<E as Engine>::Protocols as Protocols>::Event;
+
+impl<E: Engine> Host for LoopHost<E> {
+    type Protocols = E::Protocols;
+    type Stream = LoopStream<E>;
+
+    fn peer(&self) -> PeerId {
+        self.network.borrow().seats[self.seat].engine.node().local_peer()
+    }
+
+    async fn listen(&self) -> Result<Multiaddr, ListenError> {
+        let listener = ListenerId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.listens.ask(listener));
+        let address = "/ip4/127.0.0.1/tcp/0".parse().expect("this is an address");
+        self.input(SwarmInput::Listen { listener, address });
+        let address = self.wait(|desk| desk.listens.0.get(&listener).cloned().flatten()).await?;
+        Ok(address::with_peer_id(address, &self.peer()))
+    }
+
+    async fn dial(&self, address: Multiaddr) -> Result<(ConnectionId, PeerId), DialError> {
+        let dial = DialId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.dials.ask(dial));
+        self.input(SwarmInput::Dial { dial, address });
+        self.wait(|desk| desk.dials.0.get(&dial).cloned().flatten()).await
+    }
+
+    async fn connected(&self) -> PeerId {
+        self.wait(|desk| desk.connected.pop_front()).await
+    }
+
+    async fn ping(&self, peer: PeerId) -> Result<Duration, PingError> {
+        let id = PingId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.pings.ask(id));
+        self.input(SwarmInput::Command(NodeCommand::Ping(PingCommand::Ping { id, peer })));
+        self.wait(|desk| desk.pings.0.get(&id).cloned().flatten()).await
+    }
+
+    async fn identify(&self, peer: PeerId) -> Result<Arc<IdentifyInfo>, IdentifyError> {
+        let id = IdentifyId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.identifies.ask(id));
+        self.input(SwarmInput::Command(NodeCommand::Identify(IdentifyCommand::Identify { id, peer })));
+        self.wait(|desk| desk.identifies.0.get(&id).cloned().flatten()).await
+    }
+
+    async fn open(&self, peer: PeerId, protocol: &ProtocolId) -> Result<LoopStream<E>, StreamError> {
+        let request = RequestId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.opens.ask(request));
+        let (target, protocols) = (Target::Peer(peer), smallvec![protocol.clone()]);
+        self.input(SwarmInput::OpenStream { request, target, protocols });
+        let key = self.wait(|desk| desk.opens.0.get(&request).cloned().flatten()).await?;
+        Ok(self.stream(key))
+    }
+
+    async fn handle(&self, protocol: &ProtocolId) {
+        let is_mounted = self.network.borrow().seats[self.seat].engine.node().swarm().is_mounted(protocol);
+        if !is_mounted {
+            self.input(SwarmInput::HandleProtocol { protocol: protocol.clone() });
+        }
+    }
+
+    async fn accept(&self, protocol: &ProtocolId) -> LoopStream<E> {
+        let key = self.wait(|desk| desk.incoming.get_mut(protocol)?.pop_front()).await;
+        self.stream(key)
+    }
+
+    async fn command(&self, command: <E::Protocols as Protocols>::Command) {
+        self.input(SwarmInput::Command(NodeCommand::Protocol(command)));
+    }
+
+    async fn event(&self) -> Event<E> {
+        self.wait(|desk| desk.events.pop_front()).await
+    }
+
+    async fn disconnect(&self, connection: ConnectionId) {
+        self.input(SwarmInput::Disconnect { connection });
+    }
+
+    async fn disconnected(&self) -> ConnectionError {
+        self.wait(|desk| desk.disconnected.pop_front()).await
+    }
+
+    async fn shutdown(&self) {
+        self.input(SwarmInput::Shutdown);
+        self.wait(|desk| desk.is_shut_down.then_some(())).await;
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        settle(&self.network);
+        self.network.borrow().leftovers(self.seat)
+    }
+}
+
+/// A raw stream of a node of a network.
+pub struct LoopStream<E: Engine> {
+    network: Rc<RefCell<Network<E>>>,
+    seat: usize,
+    key: StreamKey,
+}
+
+impl<E: Engine> LoopStream<E> {
+    fn with<T>(&self, action: impl FnOnce(&mut E, peerwork_core::time::Instant) -> T) -> T {
+        let mut network = self.network.borrow_mut();
+        network.touched = true;
+        let now = network.now;
+        action(&mut network.seats[self.seat].engine, now)
+    }
+
+    fn desk<T>(&self, action: impl FnOnce(&mut Desk<Event<E>>) -> T) -> T {
+        action(&mut self.network.borrow_mut().seats[self.seat].desk)
+    }
+
+    fn poll_read(&self) -> Poll<Result<Option<Bytes>, Gone>> {
+        let key = self.key;
+        if self.desk(|desk| desk.unreadable.contains(&key)) {
+            return Poll::Pending;
+        }
+        match self.with(|engine, now| engine.read(key, 16 * 1024, now)) {
+            Ok(bytes) => Poll::Ready(Ok(Some(bytes))),
+            Err(ReadError::Ended) => Poll::Ready(Ok(None)),
+            Err(ReadError::Closed) => Poll::Ready(Err(Gone)),
+            Err(ReadError::Blocked) => {
+                self.desk(|desk| desk.unreadable.insert(key));
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_write(&self, data: &mut &[u8]) -> Poll<Result<(), Gone>> {
+        let key = self.key;
+        while !data.is_empty() {
+            if self.desk(|desk| desk.unwritable.contains(&key)) {
+                return Poll::Pending;
+            }
+            match self.with(|engine, now| engine.write(key, data, now)) {
+                Ok(0) => panic!("a write that is not blocked takes something"),
+                Ok(written) => *data = &data[written..],
+                Err(WriteError::Closed) => return Poll::Ready(Err(Gone)),
+                Err(WriteError::Blocked) => {
+                    self.desk(|desk| desk.unwritable.insert(key));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<E: Engine> HostStream for LoopStream<E> {
+    fn key(&self) -> StreamKey {
+        self.key
+    }
+
+    async fn write_all(&mut self, mut data: &[u8]) -> Result<(), Gone> {
+        std::future::poll_fn(|_| self.poll_write(&mut data)).await
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Gone> {
+        std::future::poll_fn(|_| self.poll_read()).await
+    }
+
+    async fn close(&mut self) {
+        self.with(|engine, now| engine.close_write(self.key, now));
+    }
+
+    fn reset(self) {
+        self.with(|engine, now| engine.reset(self.key, now));
+    }
+}
+
+impl<E: Engine> Drop for LoopStream<E> {
+    fn drop(&mut self) {
+        self.with(|engine, now| engine.abandon(self.key, now));
+    }
+}

@@ -1,0 +1,75 @@
+//! Two nodes to test with: identities that are always the same, both toys mounted, nothing that happens of its own accord.
+
+use crate::drivers::halves::{Halves, Link};
+use crate::drivers::network::{Faults, Network};
+use crate::scenario::Toys;
+use crate::toy::aead::ToyAead;
+use crate::toy::counter::Counter;
+use crate::toy::upgrade::Upgrader;
+use peerwork_core::identity::Keypair;
+use peerwork_core::node::{LocalNode, NodeBuilder};
+use peerwork_core::security::plaintext::Plaintext;
+use peerwork_core::security::secio::Secio;
+use peerwork_core::seed::Seed;
+use peerwork_core::time::Instant;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What secures the connections. All are muxed with mplex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// secio 1.0.0.
+    Secio,
+    /// plaintext 2.0.0.
+    Plaintext,
+    /// [`ToyAead`].
+    Toy,
+}
+
+/// All of them.
+pub const SECURITIES: [Security; 3] = [Security::Secio, Security::Plaintext, Security::Toy];
+
+/// When every network starts.
+pub const START: Instant = Instant::from_nanos(3_600_000_000_000);
+
+/// Node number `number`, which has nothing of its own accord to do: no pings, no end of idle connections.
+pub fn builder(number: u8, security: Security) -> NodeBuilder<Toys> {
+    let builder = NodeBuilder::new()
+        .identity(Keypair::ed25519_from_secret(&[number + 1; 32]))
+        .protocols((Counter::default(), Upgrader::default()))
+        .configure(|config| {
+            config.ping.interval = None;
+            config.swarm.connection.idle_timeout = None;
+        });
+    match security {
+        Security::Secio => builder.security(Secio::default()),
+        Security::Plaintext => builder.security(Plaintext),
+        Security::Toy => builder.security(ToyAead),
+    }
+}
+
+fn seed(seed: u64, number: u8) -> Seed {
+    Seed::reproducible(seed).child(&format!("node {number}"))
+}
+
+/// Two [`LocalNode`]s.
+pub fn local(security: Security, faults: Faults, chance: u64) -> Rc<RefCell<Network<LocalNode<Toys>>>> {
+    let nodes = [0, 1].map(|number| builder(number, security).build_local(seed(chance, number), START));
+    Rc::new(RefCell::new(Network::new(nodes, faults, Seed::reproducible(chance), START)))
+}
+
+/// Two nodes with delayed messages between their halves.
+pub fn halves<C: Link>(
+    security: Security,
+    faults: Faults,
+    max_delay: Duration,
+    chance: u64,
+) -> Rc<RefCell<Network<Halves<Toys, C>>>> {
+    let nodes = [0, 1].map(|number| {
+        let mut seed = seed(chance, number);
+        let delays = seed.child("delays");
+        Halves::new(builder(number, security).build(seed, START), max_delay, delays)
+    });
+    Rc::new(RefCell::new(Network::new(nodes, faults, Seed::reproducible(chance), START)))
+}

@@ -1,0 +1,3 @@
+//! The contract: two nodes, on every driver and every transport, with the same outcome.
+
+mod story;
