@@ -12,6 +12,7 @@ use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::time::Instant;
+use peerwork_runtime::{Node, Runtime};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -57,6 +58,12 @@ fn seed(seed: u64, number: u8) -> Seed {
 pub fn local(security: Security, faults: Faults, chance: u64) -> Rc<RefCell<Network<LocalNode<Toys>>>> {
     let nodes = [0, 1].map(|number| builder(number, security).build_local(seed(chance, number), START));
     Rc::new(RefCell::new(Network::new(nodes, faults, Seed::reproducible(chance), START)))
+}
+
+/// Two nodes with a task for each connection, on `runtime`.
+pub fn tasks<R: Runtime>(security: Security, runtime: &R, chance: u64) -> [Node<Toys>; 2] {
+    [0, 1]
+        .map(|number| Node::start_with_seed(builder(number, security), seed(chance, number), runtime.clone()))
 }
 
 /// Two nodes with delayed messages between their halves.
