@@ -10,6 +10,7 @@ mod negotiation;
 mod node;
 mod odd;
 mod ping;
+mod toys;
 
 use connection::Connecting;
 use peerwork_core::crypto::Portable;
@@ -23,6 +24,7 @@ use peerwork_tests::laws::muxer::MuxerSubject;
 use peerwork_tests::laws::protocol::Mounted;
 use peerwork_tests::laws::security::SecuritySubject;
 use peerwork_tests::laws::{Cases, Report, Violation, table};
+use peerwork_tests::toy::aead::ToyAead;
 use std::sync::Arc;
 use std::thread;
 
@@ -63,8 +65,10 @@ fn every_machine() -> Vec<Proof> {
     ];
     proofs.extend(security(Plaintext));
     proofs.extend(security(Secio::default()));
+    proofs.extend(security(ToyAead));
     proofs.extend(mplex());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
+    proofs.extend([machine(Mounted(toys::Counting)), machine(Mounted(toys::Upgrading))]);
     proofs.extend([
         machine(node::Networking),
         layer(Connecting { role: Role::Dialer, encrypted: false }),
