@@ -135,8 +135,7 @@ async fn act<H: Host<Protocols = Toys>>(host: &H, peer: PeerId, story: &mut Stor
 
 /// One echo: everything is written and the direction closed before it has all come back.
 async fn echo<H: Host>(host: &H, peer: PeerId, len: usize) -> Result<bool, String> {
-    let stream = host.open(peer, &ECHO).await.map_err(|error| error.to_string())?;
-    let stream = std::cell::RefCell::new(stream);
+    let mut stream = host.open(peer, &ECHO).await.map_err(|error| error.to_string())?;
     let sent = pattern(len);
     let mut received = Vec::new();
     let mut unsent = &sent[..];
@@ -144,17 +143,16 @@ async fn echo<H: Host>(host: &H, peer: PeerId, len: usize) -> Result<bool, Strin
     while received.len() < len {
         let part = unsent.len().min(10_000);
         if part > 0 {
-            let mut stream = stream.borrow_mut();
             stream.write_all(&unsent[..part]).await.map_err(|Gone| "gone while writing")?;
             unsent = &unsent[part..];
             if unsent.is_empty() {
                 stream.close().await;
             }
         }
-        let chunk = stream.borrow_mut().read().await.map_err(|Gone| "gone while reading")?;
+        let chunk = stream.read().await.map_err(|Gone| "gone while reading")?;
         received.extend_from_slice(&chunk.ok_or("ended too early")?);
     }
-    let end = stream.borrow_mut().read().await.map_err(|Gone| "gone at the end")?;
+    let end = stream.read().await.map_err(|Gone| "gone at the end")?;
     Ok(end.is_none() && received == sent)
 }
 
