@@ -119,6 +119,11 @@ impl<P: Protocols> LocalNode<P> {
         self.connections.len()
     }
 
+    /// How many streams there are on all of them.
+    pub fn stream_count(&self) -> usize {
+        self.connections.values().map(|attached| attached.connection.stream_count()).sum()
+    }
+
     /// Takes what the user wants or what the caller has done. Messages between the halves are not the caller's business here.
     pub fn handle_input(&mut self, input: SwarmInput<NodeCommand<P::Command>>, now: Instant) {
         self.node.handle_input(input, now);

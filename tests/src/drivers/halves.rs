@@ -269,6 +269,10 @@ impl<P: Protocols, C: Link> Engine for Halves<P, C> {
         self.connections.len()
     }
 
+    fn stream_count(&self) -> usize {
+        self.connections.values().map(|half| half.connection.stream_count()).sum()
+    }
+
     fn handle_incoming(
         &mut self,
         listener: ListenerId,

@@ -44,6 +44,40 @@ pub fn run<E: Engine, T>(network: &Rc<RefCell<Network<E>>>, future: impl Future<
     }
 }
 
+/// Runs `future` for so many turns of the network at most, and drops it.
+pub fn run_for<E: Engine, T>(
+    network: &Rc<RefCell<Network<E>>>,
+    turns: u64,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut count = 0;
+    let mut future = pin!(future);
+    let limited = std::future::poll_fn(|cx| {
+        count += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if count >= turns => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    run(network, limited)
+}
+
+/// Turns the network for so long, in virtual time, or until nothing will ever happen again.
+pub fn run_while<E: Engine>(network: &Rc<RefCell<Network<E>>>, duration: Duration) {
+    let mut network = network.borrow_mut();
+    let end = network.now + duration;
+    loop {
+        if network.turn() {
+            continue;
+        }
+        match network.next_at() {
+            Some(at) if at <= end => network.sleep(),
+            _ => return,
+        }
+    }
+}
+
 /// Turns the network until nothing moves, without letting time pass.
 pub fn settle<E: Engine>(network: &Rc<RefCell<Network<E>>>) {
     while network.borrow_mut().turn() {}
@@ -63,6 +97,10 @@ pub(super) struct Desk<E> {
     /// Streams that were blocked, and whose event has not come.
     unreadable: BTreeSet<StreamKey>,
     unwritable: BTreeSet<StreamKey>,
+    /// Streams that the user has been told of and has not taken.
+    pub(super) untaken: BTreeSet<StreamKey>,
+    /// The user takes no more streams.
+    pub(super) has_left: bool,
     is_shut_down: bool,
     next_id: u64,
     /// Answers to what nobody asked.
@@ -111,6 +149,8 @@ impl<E> Default for Desk<E> {
             disconnected: VecDeque::new(),
             unreadable: BTreeSet::new(),
             unwritable: BTreeSet::new(),
+            untaken: BTreeSet::new(),
+            has_left: false,
             is_shut_down: false,
             next_id: 0,
             surprises: 0,
@@ -121,6 +161,9 @@ impl<E> Default for Desk<E> {
 impl<E> Desk<E> {
     pub(super) fn hear(&mut self, event: SwarmEvent) {
         self.surprises += usize::from(self.is_shut_down);
+        if let SwarmEvent::StreamOpened { stream, .. } = event {
+            self.untaken.insert(stream);
+        }
         self.surprises += match event {
             SwarmEvent::Listening { listener, address } => self.listens.answer(&listener, Ok(address)),
             SwarmEvent::ListenFailed { listener, error } => self.listens.answer(&listener, Err(error)),
@@ -214,10 +257,17 @@ impl<E: Engine> LoopHost<E> {
         Self { network: network.clone(), seat }
     }
 
-    fn input(&self, input: Input<E>) {
+    /// Tells the node something without waiting for an outcome.
+    pub fn input(&self, input: Input<E>) {
         let mut network = self.network.borrow_mut();
         network.touched = true;
         network.input(self.seat, input);
+    }
+
+    /// The user goes away: he drops every stream that he has been told of, or is told of from now on.
+    pub fn leave(&self) {
+        self.desk(|desk| desk.has_left = true);
+        self.network.borrow_mut().touched = true;
     }
 
     fn desk<T>(&self, action: impl FnOnce(&mut Desk<Event<E>>) -> T) -> T {
@@ -230,6 +280,7 @@ impl<E: Engine> LoopHost<E> {
     }
 
     fn stream(&self, key: StreamKey) -> LoopStream<E> {
+        self.desk(|desk| desk.untaken.remove(&key));
         LoopStream { network: self.network.clone(), seat: self.seat, key }
     }
 }

@@ -23,6 +23,10 @@ impl<P: Protocols> Engine for LocalNode<P> {
         self.connection_count()
     }
 
+    fn stream_count(&self) -> usize {
+        Self::stream_count(self)
+    }
+
     fn handle_incoming(
         &mut self,
         listener: ListenerId,

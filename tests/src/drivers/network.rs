@@ -27,6 +27,8 @@ pub trait Engine {
     fn node(&self) -> &Node<Self::Protocols>;
     /// How many connections are kept, those included that are over but not yet read to the end.
     fn kept_connections(&self) -> usize;
+    /// How many streams there are on all connections.
+    fn stream_count(&self) -> usize;
     /// See [`LocalNode::handle_incoming`](peerwork_core::node::LocalNode::handle_incoming).
     fn handle_incoming(
         &mut self,
@@ -186,6 +188,14 @@ impl<E: Engine> Network<E> {
         }
     }
 
+    /// A node.
+    ///
+    /// # Panics
+    /// If there is none with this number.
+    pub fn engine(&self, seat: usize) -> &E {
+        &self.seats[seat].engine
+    }
+
     /// Moves everything once that can move now. Returns whether anything did.
     pub fn turn(&mut self) -> bool {
         let mut progress = std::mem::take(&mut self.touched);
@@ -197,6 +207,13 @@ impl<E: Engine> Network<E> {
             }
             while let Some(output) = self.seats[seat].engine.poll_output() {
                 self.handle_output(seat, output);
+                progress = true;
+            }
+            let Seat { engine, desk } = &mut self.seats[seat];
+            while desk.has_left
+                && let Some(stream) = desk.untaken.pop_first()
+            {
+                engine.abandon(stream, self.now);
                 progress = true;
             }
         }
@@ -325,12 +342,17 @@ impl<E: Engine> Network<E> {
     /// # Panics
     /// If nothing ever is.
     pub fn sleep(&mut self) {
-        let engines = self.seats.iter().filter_map(|seat| seat.engine.poll_timeout()).map(|it| it.at);
-        let wires = self.wires.values().map(|wire| wire.stalled_until).filter(|at| *at > self.now);
-        match engines.chain(wires).min() {
+        match self.next_at() {
             Some(at) if at <= Instant::ORIGIN + MAX_RUN => self.now = self.now.max(at),
             _ => panic!("nothing will ever happen again{}", self.describe()),
         }
+    }
+
+    /// When something is due next.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let engines = self.seats.iter().filter_map(|seat| seat.engine.poll_timeout()).map(|it| it.at);
+        let wires = self.wires.values().map(|wire| wire.stalled_until).filter(|at| *at > self.now);
+        engines.chain(wires).min()
     }
 
     fn describe(&self) -> String {

@@ -60,6 +60,11 @@ struct Stream {
 }
 
 impl Counter {
+    /// Whether every command has had its outcome, and no stream is left.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.streams.is_empty() && self.outputs.is_empty()
+    }
+
     fn send(&mut self, stream: StreamKey, number: u64) {
         let message = Bytes::from([number; 8].map(u64::to_be_bytes).concat());
         self.outputs.push_back(ToSwarm::Send { stream, message });

@@ -50,6 +50,11 @@ pub struct Upgrader {
 }
 
 impl Upgrader {
+    /// Whether every command has had its outcome, and no stream is left.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.streams.is_empty() && self.outputs.is_empty()
+    }
+
     fn finish(&mut self, id: Option<CommandId>, result: Result<StreamKey, Failure>) {
         self.outputs.extend(id.map(|id| ToSwarm::Event(Upgraded { id, result })));
     }
