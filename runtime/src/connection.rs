@@ -238,15 +238,16 @@ impl<S: Socket> StreamSource for Shared<S> {
     fn poll_read(&self, stream: StreamId, max: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let (mut state, now) = (self.state.lock(), self.clock.now());
         let result = state.connection.read(stream, max, now);
+        if result == Err(ReadError::Blocked) {
+            // Before anything else is done, which may bring what it waits for.
+            state.streams.entry(stream).or_default().reader = Some(cx.waker().clone());
+        }
         state.after_handle(true, now);
         match result {
             Ok(bytes) => Poll::Ready(Ok(bytes)),
             Err(ReadError::Ended) => Poll::Ready(Ok(Bytes::new())),
             Err(ReadError::Closed) => Poll::Ready(Err(state.closed_error(stream))),
-            Err(ReadError::Blocked) => {
-                state.streams.entry(stream).or_default().reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
+            Err(ReadError::Blocked) => Poll::Pending,
         }
     }
 
