@@ -225,7 +225,11 @@ impl<S: Socket> State<S> {
                 io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed")
             }
             Some(cause) => io::Error::new(io::ErrorKind::ConnectionReset, cause.to_string()),
-            None => io::Error::new(io::ErrorKind::BrokenPipe, "the stream is closed"),
+            // It was over before its handle was there to hear why.
+            None if self.socket.is_none() => {
+                io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed")
+            }
+            None => io::Error::new(io::ErrorKind::ConnectionReset, "the stream was reset"),
         }
     }
 }
@@ -407,3 +411,6 @@ impl<R: Runtime> Task<R> {
 }
 
 struct DriverGone;
+
+#[cfg(test)]
+mod tests;

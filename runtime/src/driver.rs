@@ -83,6 +83,8 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     subscribers: Subscribers<P::Event>,
     waiting: Waiting,
     sleep: Option<(Instant, BoxFuture<()>)>,
+    /// Commands and reports take turns, so that neither can starve the other.
+    commands_first: bool,
     over: bool,
 }
 
@@ -143,6 +145,7 @@ where
             subscribers: Subscribers::new(),
             waiting: Waiting::default(),
             sleep: None,
+            commands_first: false,
             over: false,
         }
     }
@@ -187,15 +190,20 @@ where
                 return Poll::Ready(Wake::Time);
             }
         }
-        if let Poll::Ready(report) = self.reports.poll_next_unpin(cx) {
-            return Poll::Ready(Wake::Report(report));
-        }
-        if !self.abandoned
-            && let Poll::Ready(command) = self.commands.poll_next_unpin(cx)
+        self.commands_first = !self.commands_first;
+        if self.commands_first
+            && let Poll::Ready(command) = self.poll_command(cx)
         {
             return Poll::Ready(Wake::Command(command));
         }
-        Poll::Pending
+        if let Poll::Ready(report) = self.reports.poll_next_unpin(cx) {
+            return Poll::Ready(Wake::Report(report));
+        }
+        self.poll_command(cx).map(Wake::Command)
+    }
+
+    fn poll_command(&mut self, cx: &mut Context<'_>) -> Poll<Option<Command<P>>> {
+        if self.abandoned { Poll::Pending } else { self.commands.poll_next_unpin(cx) }
     }
 
     fn input(&mut self, input: SwarmInput<NodeCommand<P::Command>>) {

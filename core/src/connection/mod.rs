@@ -72,6 +72,10 @@ pub struct Connection<C = Pipeline> {
     events: Queue<StreamEvent>,
 }
 
+/// How many streams may have something to report. While there are more, no input is taken, so that a peer cannot open and reset
+/// streams faster than the node hears of them.
+const MAX_WAITING_REPORTS: usize = 1_024;
+
 struct Wish {
     open: OpenId,
     protocols: SmallVec<[ProtocolId; 1]>,
@@ -415,9 +419,16 @@ impl Layer for Connection<Pipeline> {
 
     fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
         let now = self.latest.see(now);
-        let result = self.carrier.handle_input(input, now);
-        self.drive(now);
-        result
+        loop {
+            let offered = input.len();
+            let result = self.carrier.handle_input(input, now);
+            self.drive(now);
+            // Taking its events may have let the carrier want input again, which the caller cannot see.
+            let took_some = input.len() < offered;
+            if result.is_err() || input.is_empty() || !took_some || !self.wants_input() {
+                return result;
+            }
+        }
     }
 
     fn handle_end(&mut self, end: End, now: Instant) {
@@ -446,7 +457,7 @@ impl Layer for Connection<Pipeline> {
     }
 
     fn wants_input(&self) -> bool {
-        self.carrier.wants_input()
+        self.carrier.wants_input() && self.reports.line.len() < MAX_WAITING_REPORTS
     }
 
     fn poll_close(&mut self) -> Option<Close> {

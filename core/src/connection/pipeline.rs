@@ -491,7 +491,7 @@ impl Streams for Pipeline {
             return Ok(0);
         }
         let waiting = self.transmit.len();
-        let room = self.turns.allow(stream, self.config.max_transmit_bytes.saturating_sub(waiting));
+        let room = self.turns.allow(stream, self.config.max_transmit_bytes.max(1).saturating_sub(waiting));
         if room == 0 {
             self.turns.wait(stream);
             return Err(WriteError::Blocked);

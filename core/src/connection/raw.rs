@@ -32,7 +32,8 @@ impl<C: Carrier> Connection<C> {
             return Err(ReadError::Closed);
         };
         let result = raw.read(stream, max.max(1), &mut self.carrier, now);
-        if raw.is_over() {
+        let is_drained = matches!(result, Err(ReadError::Ended | ReadError::Closed));
+        if raw.is_over() || (is_drained && self.reports.life.is_over()) {
             self.end_stream(stream, StreamCloseCause::Ended);
         }
         self.drive(now);

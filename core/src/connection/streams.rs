@@ -172,7 +172,7 @@ impl Outgoing {
         self.end == OutgoingEnd::Ended
     }
 
-    /// Hands what waits to the carrier and ends the direction when that is wanted. Returns how much was taken.
+    /// Hands what waits to the carrier and ends the direction when that is wanted. Returns how much no longer waits.
     pub(super) fn write(
         &mut self,
         id: StreamId,
@@ -191,6 +191,8 @@ impl Outgoing {
                 }
                 Err(WriteError::Blocked) => return (sent, Flushed::Blocked),
                 Err(WriteError::Closed) => {
+                    // Whoever counts what waits must not wait for it any longer.
+                    sent += self.unsent.iter().map(Bytes::len).sum::<usize>();
                     self.unsent = Queue::default();
                     self.end = OutgoingEnd::Ended;
                 }
@@ -378,6 +380,6 @@ impl Raw {
 
     /// Whether both directions have ended.
     pub(super) fn is_over(&self) -> bool {
-        self.read_ended && self.outgoing.has_ended()
+        self.read_ended && self.rest.is_empty() && self.outgoing.has_ended()
     }
 }

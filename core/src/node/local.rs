@@ -193,7 +193,7 @@ impl<P: Protocols> LocalNode<P> {
     ) -> usize {
         let Some(attached) = self.connections.get_mut(&connection) else { return 0 };
         let sent = attached.connection.poll_transmit(out, max, now);
-        if sent > 0 {
+        if sent > 0 || attached.connection.has_messages() {
             self.touched.insert(connection);
             self.settle(now);
         }
@@ -213,7 +213,7 @@ impl<P: Protocols> LocalNode<P> {
         let attached = self.connections.get_mut(&stream.connection).ok_or(ReadError::Closed)?;
         let result = attached.connection.read(stream.stream, max, now);
         // Finding nothing to read changes nothing.
-        if result.is_ok() || attached.connection.has_messages() {
+        if result != Err(ReadError::Blocked) || attached.connection.has_messages() {
             self.touched.insert(stream.connection);
             self.settle(now);
         }

@@ -217,12 +217,12 @@ pub enum ToSwarm<E> {
         stream: StreamKey,
     },
     /// Hand the stream to the application as raw bytes, from the next undelivered message on. The protocol hears nothing of it any
-    /// more.
+    /// more, not even of messages that are on their way to it: hand over only when all credit is used up, or they are lost.
     IntoRaw {
         /// The stream.
         stream: StreamKey,
     },
-    /// Close a connection.
+    /// Close a connection. Messages that the muxer has not taken yet are lost.
     Disconnect {
         /// The connection.
         connection: ConnectionId,

@@ -1,0 +1,102 @@
+//! A connection between its task and its handles.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use super::*;
+use peerwork_core::machine::Machine;
+use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::node::NodeBuilder;
+use peerwork_core::protocols::{RequestId, Target};
+use peerwork_core::seed::Seed;
+use peerwork_core::swarm::{SwarmEvent, SwarmInput, SwarmOutput};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+
+const PROTOCOL: ProtocolId = ProtocolId::from_static("/test/1.0.0");
+
+/// A socket whose other end is gone.
+struct Broken;
+
+impl Socket for Broken {
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut BytesMut) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A connection with one raw stream, both made with another node in memory.
+fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
+    let address = || "/ip4/10.0.0.2/tcp/1".parse().unwrap();
+    let mut remote = NodeBuilder::new().build_local(Seed::reproducible(2), now);
+    remote.handle_protocol(PROTOCOL, now);
+    let listener = remote.listen(address(), now);
+    let mut node = NodeBuilder::new().build(Seed::reproducible(1), now);
+    node.dial(address(), now);
+    let (mut connection, mut remote_id) = (None::<Connection>, None);
+    for _ in 0..100 {
+        while let Some(output) = node.poll_output() {
+            match output {
+                SwarmOutput::Dial { connection, .. } => {
+                    remote_id = Some(remote.handle_incoming(listener, address(), now));
+                    node.handle_input(SwarmInput::Dialed { connection }, now);
+                }
+                SwarmOutput::Connection { connection: id } => connection = node.take_connection(id, now),
+                SwarmOutput::ToConnection { message, .. } => {
+                    connection.as_mut().unwrap().handle_message(message, now);
+                }
+                SwarmOutput::Event(SwarmEvent::Connected { connection, .. }) => {
+                    let (request, target) = (RequestId(1), Target::Connection(connection));
+                    let protocols = [PROTOCOL].into_iter().collect();
+                    node.handle_input(SwarmInput::OpenStream { request, target, protocols }, now);
+                }
+                SwarmOutput::Event(SwarmEvent::StreamOpened { stream, .. }) => {
+                    return (connection.unwrap(), stream.stream);
+                }
+                _ => {}
+            }
+        }
+        let (Some(connection), Some(remote_id)) = (connection.as_mut(), remote_id) else { continue };
+        let mut wire = BytesMut::new();
+        while connection.poll_transmit(&mut wire, WRITE_BYTES, now) > 0 {}
+        remote.handle_bytes(remote_id, &mut wire, now);
+        wire.clear();
+        while remote.poll_transmit(remote_id, &mut wire, WRITE_BYTES, now) > 0 {}
+        connection.handle_input(&mut wire, now).unwrap();
+        while let Some(message) = connection.poll_message() {
+            node.handle_input(SwarmInput::FromConnection { connection: connection.id(), message }, now);
+        }
+    }
+    panic!("no stream was opened");
+}
+
+#[test]
+fn a_reader_hears_of_a_write_that_fails_while_it_asks() {
+    let clock = Clock::start();
+    let (connection, stream) = connection_with_stream(clock.now());
+    let shared = Shared::new(connection, Broken, clock);
+    shared.attach(stream);
+    shared.state.lock().task = Some(Waker::noop().clone());
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(shared.poll_write(stream, b"gathered", &mut cx).is_ready());
+    // Asking to read sends what was gathered, which fails.
+    let heard = shared.poll_read(stream, 10, &mut cx).is_ready() || woken.0.load(Ordering::SeqCst);
+    assert!(heard, "nobody would ever wake the reader");
+}
