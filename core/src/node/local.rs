@@ -211,9 +211,11 @@ impl<P: Protocols> LocalNode<P> {
     /// See [`Connection::read`].
     pub fn read(&mut self, stream: StreamKey, max: usize, now: Instant) -> Result<Bytes, ReadError> {
         let attached = self.connections.get_mut(&stream.connection).ok_or(ReadError::Closed)?;
+        let streams = attached.connection.stream_count();
         let result = attached.connection.read(stream.stream, max, now);
-        // Finding nothing to read changes nothing.
-        if result != Err(ReadError::Blocked) || attached.connection.has_messages() {
+        // Finding nothing to read changes nothing, unless that was the last that a dead connection had.
+        let has_changed = attached.connection.has_messages() || attached.connection.stream_count() != streams;
+        if result.is_ok() || has_changed {
             self.touched.insert(stream.connection);
             self.settle(now);
         }
