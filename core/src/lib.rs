@@ -100,6 +100,8 @@ pub mod muxer;
 pub mod negotiation;
 pub mod node;
 pub mod protocols;
+pub mod records;
+pub mod routing;
 pub mod security;
 pub mod seed;
 pub mod swarm;

@@ -4,22 +4,28 @@ use super::{LocalNode, Node, NodeConfig};
 use crate::crypto::CryptoProvider;
 use crate::identity::Keypair;
 use crate::muxer::MuxerProtocol;
-
 use crate::muxer::mplex::Mplex;
 use crate::protocols::Protocols;
+use crate::records::{MemoryStore, RecordStore, Records, Validator, Validators};
+use crate::routing::{PeerRouting, Routing};
 use crate::security::SecurityProtocol;
 use crate::security::secio::Secio;
 use crate::seed::Seed;
 use crate::time::Instant;
 use std::sync::Arc;
 
-/// Puts a node together: security protocols, muxers and protocols are added one by one, each list in order of preference.
+/// Puts a node together: security protocols, muxers, protocols, peer routing and record stores are added one by one, each list in
+/// order of preference. Transports are added where the node is started, with its runtime.
 ///
-/// Where nothing is said, the node secures with secio, muxes with mplex and draws an Ed25519 identity from its seed.
+/// Where nothing is said, the node secures with secio, muxes with mplex, keeps records in memory, asks nobody where peers are,
+/// and draws an Ed25519 identity from its seed.
 #[derive(Debug)]
 pub struct NodeBuilder<P = ()> {
     config: NodeConfig,
     keypair: Option<Keypair>,
+    routing: Vec<Box<dyn PeerRouting>>,
+    stores: Vec<Box<dyn RecordStore>>,
+    validators: Validators,
     protocols: P,
 }
 
@@ -32,7 +38,14 @@ impl Default for NodeBuilder {
 impl NodeBuilder {
     /// Nothing said yet.
     pub fn new() -> Self {
-        Self { config: NodeConfig::default(), keypair: None, protocols: () }
+        Self {
+            config: NodeConfig::default(),
+            keypair: None,
+            routing: Vec::new(),
+            stores: Vec::new(),
+            validators: Validators::default(),
+            protocols: (),
+        }
     }
 }
 
@@ -65,10 +78,33 @@ impl<P> NodeBuilder<P> {
         self
     }
 
+    /// Adds a source of peers' addresses. All are asked at once.
+    #[must_use]
+    pub fn peer_routing(mut self, routing: impl PeerRouting + 'static) -> Self {
+        self.routing.push(Box::new(routing));
+        self
+    }
+
+    /// Adds a place where records are kept. All are written and read at once.
+    #[must_use]
+    pub fn record_store(mut self, store: impl RecordStore + 'static) -> Self {
+        self.stores.push(Box::new(store));
+        self
+    }
+
+    /// Sets by which rules records of a namespace are checked, such as `pk` for keys that start with `/pk/`. Records of namespaces
+    /// without rules are refused.
+    #[must_use]
+    pub fn validator(mut self, namespace: impl Into<String>, validator: impl Validator + 'static) -> Self {
+        self.validators.add(namespace, validator);
+        self
+    }
+
     /// Mounts the user's own protocols in place of those mounted before: one machine, or a tuple of them.
     #[must_use]
     pub fn protocols<Q>(self, protocols: Q) -> NodeBuilder<Q> {
-        NodeBuilder { config: self.config, keypair: self.keypair, protocols }
+        let Self { config, keypair, routing, stores, validators, protocols: _ } = self;
+        NodeBuilder { config, keypair, routing, stores, validators, protocols }
     }
 
     /// Changes limits, timeouts and what ping and identify do.
@@ -89,8 +125,12 @@ impl<P: Protocols> NodeBuilder<P> {
         if connection.muxers.is_empty() {
             connection.muxers.push(Arc::new(Mplex::default()));
         }
+        if self.stores.is_empty() {
+            self.stores.push(Box::new(MemoryStore::default()));
+        }
+        let services = (Routing::new(self.routing), Records::new(self.stores, self.validators));
         let keypair = self.keypair.unwrap_or_else(|| Keypair::generate_ed25519(&mut seed.child("identity")));
-        Node::new(self.config, keypair, self.protocols, seed, now)
+        Node::new(self.config, keypair, services, self.protocols, seed, now)
     }
 
     /// The node together with its connections, for one thread.

@@ -1,4 +1,4 @@
-//! The node: the swarm with ping and identify mounted. What most people use.
+//! The node: the swarm with ping, identify, peer routing and record stores mounted. What most people use.
 //!
 //! A [`Node`] is a [`Machine`], to be embedded in any event loop; [`LocalNode`] owns a node and its connections in one thread and
 //! leaves only sockets and time to the caller.
@@ -15,7 +15,9 @@ use crate::identity::{Keypair, PeerId};
 use crate::machine::Machine;
 use crate::protocols::identify::{Identify, IdentifyCommand, IdentifyConfig, IdentifyEvent};
 use crate::protocols::ping::{Ping, PingCommand, PingConfig, PingEvent};
-use crate::protocols::{OneOf3, Protocols};
+use crate::protocols::{OneOf2, OneOf3, Protocols};
+use crate::records::{Records, RecordsCommand, RecordsEvent};
+use crate::routing::{Routing, RoutingCommand, RoutingEvent};
 use crate::security::HandshakeSetup;
 use crate::seed::Seed;
 use crate::swarm::{DialId, ListenerId, Swarm, SwarmConfig, SwarmInput, SwarmOutput};
@@ -23,7 +25,7 @@ use crate::time::{Deadline, Instant};
 use std::fmt::Debug;
 
 /// What a node has mounted.
-type Mounted<P> = (Ping, Identify, P);
+type Mounted<P> = ((Ping, Identify), (Routing, Records), P);
 
 /// How a node behaves.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,10 @@ pub enum NodeCommand<C> {
     Ping(PingCommand),
     /// identify.
     Identify(IdentifyCommand),
+    /// Peer routing.
+    Routing(RoutingCommand),
+    /// The record stores.
+    Records(RecordsCommand),
     /// The user's own protocols.
     Protocol(C),
 }
@@ -54,21 +60,34 @@ pub enum NodeEvent<E> {
     Ping(PingEvent),
     /// identify.
     Identify(IdentifyEvent),
+    /// Peer routing.
+    Routing(RoutingEvent),
+    /// The record stores.
+    Records(RecordsEvent),
     /// The user's own protocols.
     Protocol(E),
 }
 
-/// A swarm with ping, identify and the user's own protocols `P`. See the [module documentation](self).
+/// A swarm with ping, identify, peer routing, record stores and the user's own protocols `P`. See the [module documentation](self).
 pub struct Node<P: Protocols = ()> {
     swarm: Swarm<Mounted<P>>,
 }
 
 impl<P: Protocols> Node<P> {
-    /// A node with the identity `keypair` and the user's `protocols`. [`NodeBuilder`] is the comfortable way.
-    pub fn new(config: NodeConfig, keypair: Keypair, protocols: P, mut seed: Seed, now: Instant) -> Self {
+    /// A node with the identity `keypair`, its routing and stores, and the user's `protocols`. [`NodeBuilder`] is the comfortable
+    /// way.
+    pub fn new(
+        config: NodeConfig,
+        keypair: Keypair,
+        services: (Routing, Records),
+        protocols: P,
+        mut seed: Seed,
+        now: Instant,
+    ) -> Self {
         let ping = Ping::new(config.ping, seed.child("ping"), now);
         let identify = Identify::new(config.identify, now);
-        Self { swarm: Swarm::new(config.swarm, keypair, (ping, identify, protocols), seed, now) }
+        let mounted = ((ping, identify), services, protocols);
+        Self { swarm: Swarm::new(config.swarm, keypair, mounted, seed, now) }
     }
 
     /// Who this node is.
@@ -122,8 +141,10 @@ impl<P: Protocols> Machine for Node<P> {
 
     fn handle_input(&mut self, input: Self::Input, now: Instant) {
         let input = input.map_command(|command| match command {
-            NodeCommand::Ping(command) => OneOf3::First(command),
-            NodeCommand::Identify(command) => OneOf3::Second(command),
+            NodeCommand::Ping(command) => OneOf3::First(OneOf2::First(command)),
+            NodeCommand::Identify(command) => OneOf3::First(OneOf2::Second(command)),
+            NodeCommand::Routing(command) => OneOf3::Second(OneOf2::First(command)),
+            NodeCommand::Records(command) => OneOf3::Second(OneOf2::Second(command)),
             NodeCommand::Protocol(command) => OneOf3::Third(command),
         });
         self.swarm.handle_input(input, now);
@@ -136,8 +157,10 @@ impl<P: Protocols> Machine for Node<P> {
     fn poll_output(&mut self) -> Option<Self::Output> {
         let output = self.swarm.poll_output()?;
         Some(output.map_protocol(|event| match event {
-            OneOf3::First(event) => NodeEvent::Ping(event),
-            OneOf3::Second(event) => NodeEvent::Identify(event),
+            OneOf3::First(OneOf2::First(event)) => NodeEvent::Ping(event),
+            OneOf3::First(OneOf2::Second(event)) => NodeEvent::Identify(event),
+            OneOf3::Second(OneOf2::First(event)) => NodeEvent::Routing(event),
+            OneOf3::Second(OneOf2::Second(event)) => NodeEvent::Records(event),
             OneOf3::Third(event) => NodeEvent::Protocol(event),
         }))
     }

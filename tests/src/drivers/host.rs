@@ -211,7 +211,7 @@ impl<E> Desk<E> {
             NodeEvent::Identify(IdentifyEvent::Failed { id: Some(id), error, .. }) => {
                 self.identifies.answer(&id, Err(error))
             }
-            NodeEvent::Ping(_) | NodeEvent::Identify(_) => 0,
+            NodeEvent::Ping(_) | NodeEvent::Identify(_) | NodeEvent::Routing(_) | NodeEvent::Records(_) => 0,
             NodeEvent::Protocol(event) => {
                 self.events.push_back(event);
                 0

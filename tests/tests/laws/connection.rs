@@ -248,6 +248,7 @@ fn note_protocol(event: NodeEvent<Infallible>, log: &mut Log) {
         }
         NodeEvent::Identify(IdentifyEvent::Sent { .. }) => IDENTIFIED,
         NodeEvent::Identify(_) => IDENTIFY,
+        NodeEvent::Routing(_) | NodeEvent::Records(_) => unreachable!("nobody asks"),
         NodeEvent::Protocol(never) => match *never {},
     };
     match event {

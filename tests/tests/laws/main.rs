@@ -10,6 +10,7 @@ mod negotiation;
 mod node;
 mod odd;
 mod ping;
+mod services;
 mod toys;
 
 use connection::Connecting;
@@ -69,6 +70,7 @@ fn every_machine() -> Vec<Proof> {
     proofs.extend(mplex());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
     proofs.extend([machine(Mounted(toys::Counting)), machine(Mounted(toys::Upgrading))]);
+    proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),
         layer(Connecting { role: Role::Dialer, encrypted: false }),
