@@ -4,11 +4,11 @@ use bytes::Bytes;
 use peerwork_core::identity::PeerId;
 use peerwork_core::machine::Machine;
 use peerwork_core::records::{
-    MemoryStore, PublicKeyValidator, Record, RecordKey, Records, RecordsCommand, RecordsEvent, RecordsId,
+    MemoryStore, Record, RecordKey, RecordStore, Records, RecordsCommand, RecordsEvent, RecordsId,
     StoreInput, StoreOutput, Validators,
 };
 use peerwork_core::routing::{
-    KnownPeers, QueryId, Routing, RoutingCommand, RoutingEvent, RoutingInput, RoutingOutput,
+    KnownPeers, PeerRouting, QueryId, Routing, RoutingCommand, RoutingEvent, RoutingInput, RoutingOutput,
 };
 use peerwork_core::seed::Seed;
 use peerwork_core::time::{Deadline, Instant, Latest, Timers};
@@ -31,7 +31,12 @@ impl ProtocolSubject for Finding {
             RoutingInput::Find { query, .. } => Ok((*query, RoutingOutput::Finished { query: *query })),
             RoutingInput::Cancel { query } => Err(*query),
         });
-        Routing::new(vec![Box::new(KnownPeers::new()), Box::new(slow)])
+        let mut sources: Vec<Box<dyn PeerRouting>> = vec![Box::new(KnownPeers::new())];
+        // Without it every answer comes at once.
+        if case.is_multiple_of(2) {
+            sources.push(Box::new(slow));
+        }
+        Routing::new(sources)
     }
 
     fn command(&self, number: u64, peers: &[PeerId], draw: &mut Seed) -> Option<RoutingCommand> {
@@ -75,9 +80,11 @@ impl ProtocolSubject for Keeping {
             }
             StoreInput::Cancel { request } => Err(*request),
         });
-        let mut validators = Validators::default();
-        validators.add("pk", PublicKeyValidator);
-        Records::new(vec![Box::new(MemoryStore::default()), Box::new(slow)], validators)
+        let mut stores: Vec<Box<dyn RecordStore>> = vec![Box::new(MemoryStore::default())];
+        if case.is_multiple_of(2) {
+            stores.push(Box::new(slow));
+        }
+        Records::new(stores, Validators::default())
     }
 
     fn command(&self, number: u64, peers: &[PeerId], draw: &mut Seed) -> Option<RecordsCommand> {
@@ -132,7 +139,7 @@ impl<I, K: Ord + Copy, O> Machine for Delayed<I, K, O> {
         let now = self.latest.see(now);
         match (self.read)(&input) {
             Ok((request, answer)) => {
-                let delay = Duration::from_secs(self.draw.below(120));
+                let delay = Duration::from_secs(1 + self.draw.below(120));
                 self.waiting.insert(request, answer);
                 self.timers.set(request, Some(Deadline::new(now + delay, "answer")));
             }
