@@ -27,8 +27,8 @@
 //! ```
 //!
 //! Start reading at [`machine`], the contract. [`connection`] is one connection, [`swarm`] all of them, [`node`] what most
-//! people use. [`protocols`] is where a protocol of your own plugs in; [`security`] and [`muxer`] have the traits for security
-//! protocols and muxers.
+//! people use. [`protocols`] is where a protocol of your own plugs in; [`security`], [`muxer`], [`routing`] and [`records`] have the traits
+//! for security protocols, muxers, sources of peers' addresses and record stores.
 //!
 //! # Two nodes in a loop
 //!
