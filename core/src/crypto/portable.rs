@@ -1,5 +1,6 @@
 //! The portable provider: pure Rust.
 
+pub(crate) mod signature;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,6 @@ use crate::identity::{Keypair, PublicKey};
 use aes::cipher::{self, KeyIvInit};
 use aes::{Aes128Enc, Aes256Enc};
 use ctr::Ctr128BE;
-use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use hmac::{KeyInit, Mac};
 use p256::NistP256;
 use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, Sec1Point, ToSec1Point};
@@ -29,13 +29,12 @@ impl CryptoProvider for Portable {
     }
 
     fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
-        Ok(key.ed25519().sign(message).to_vec())
+        signature::sign(key.secret(), message)
+            .ok_or(UnsupportedKey { provider: self.name(), key_type: key.public().key_type().name() })
     }
 
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-        match key {
-            PublicKey::Ed25519(point) => verify_ed25519(point, message, signature),
-        }
+        signature::verify(key, message, signature)
     }
 
     fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
@@ -64,14 +63,6 @@ impl CryptoProvider for Portable {
             Hash::Sha512 => hash_parts::<Sha512>(parts),
         }
     }
-}
-
-fn verify_ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-    let (Ok(key), Ok(signature)) = (VerifyingKey::from_bytes(point), Signature::from_slice(signature)) else {
-        return false;
-    };
-    // Strict: whatever an honest go, js or rust peer signs passes; keys that anybody can sign for do not.
-    key.verify_strict(message, &signature).is_ok()
 }
 
 fn hash_parts<D: Digest>(parts: &[&[u8]]) -> Tag {

@@ -1,13 +1,14 @@
 //! The protobuf that holds a public or a private key: its type and its bytes.
 
-use crate::wire::protobuf::{ProtobufError, Reader, Writer};
+use super::InvalidKey;
+use crate::wire::protobuf::{Reader, Writer};
 use bytes::BytesMut;
 use std::fmt;
 
 const FIELD_TYPE: u32 = 1;
 const FIELD_DATA: u32 = 2;
 
-/// The type of a key, whether or not keys of that type are supported.
+/// The type of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyType {
     /// RSA with PKCS#1 v1.5 signatures.
@@ -16,7 +17,7 @@ pub enum KeyType {
     Ed25519,
     /// ECDSA on the curve secp256k1.
     Secp256k1,
-    /// ECDSA on a NIST curve.
+    /// ECDSA on the curve P-256.
     Ecdsa,
 }
 
@@ -51,54 +52,6 @@ impl fmt::Display for KeyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Why bytes are not a key. Blame: whoever sent them, or the key file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidKey {
-    /// There are no bytes.
-    #[error("it is empty; expected a libp2p key in protobuf form")]
-    Empty,
-    /// It is text, although keys are binary.
-    #[error("it is {format} text; expected a libp2p key in binary protobuf form")]
-    Text {
-        /// What the text looks like.
-        format: &'static str,
-    },
-    /// It is not the protobuf of a key.
-    #[error("it is not a libp2p key in protobuf form: {0}")]
-    Protobuf(#[from] ProtobufError),
-    /// The protobuf of a key lacks a field.
-    #[error("the key's protobuf has no {field}")]
-    MissingField {
-        /// The field's name.
-        field: &'static str,
-    },
-    /// A key of a type that exists but is not supported.
-    #[error("{0} keys are not supported; use an Ed25519 key")]
-    UnsupportedType(KeyType),
-    /// A key of a type that does not exist.
-    #[error("there is no key type {0}; use an Ed25519 key")]
-    UnknownType(u64),
-    /// The key's bytes are too few or too many.
-    #[error("{what} has {expected} bytes, not {found}")]
-    WrongLength {
-        /// Which key.
-        what: &'static str,
-        /// How many bytes are right.
-        expected: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// The public key is not a point of the curve, or one of the few under which anybody can sign.
-    #[error("the public key is not a safe point of the {0} curve")]
-    BadPoint(KeyType),
-    /// The public half that is stored with a private key does not belong to it.
-    #[error("the private and the public half of the key do not belong together")]
-    HalvesDiffer,
-    /// A public key is not encoded in the one way from which its peer id is computed.
-    #[error("the public key is not in the deterministic encoding")]
-    NotDeterministic,
 }
 
 /// Encodes a key in the deterministic form: both fields, in order, and nothing else.

@@ -1,9 +1,8 @@
 //! Key pairs.
 
-use super::codec::{decode_key, encode_key};
-use super::{InvalidKey, KeyType, PublicKey};
+use super::codec::decode_key;
+use super::{InvalidKey, PublicKey, SecretKey};
 use crate::seed::Seed;
-use ed25519_dalek::SigningKey;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -11,26 +10,49 @@ use zeroize::Zeroizing;
 ///
 /// The private key is wiped from memory on drop, and never shown by `Debug`.
 pub struct Keypair {
-    secret: Secret,
+    secret: SecretKey,
     public: PublicKey,
-}
-
-/// A private key, which wipes itself on drop.
-enum Secret {
-    Ed25519(SigningKey),
 }
 
 impl Keypair {
     /// A fresh Ed25519 identity.
     pub fn generate_ed25519(seed: &mut Seed) -> Self {
-        Self::ed25519_from_secret(&Zeroizing::new(seed.bytes()))
+        Self::generate(seed, SecretKey::Ed25519)
     }
 
-    /// The Ed25519 identity with this secret (RFC 8032's seed).
+    /// A fresh identity on secp256k1.
+    pub fn generate_secp256k1(seed: &mut Seed) -> Self {
+        Self::generate(seed, SecretKey::Secp256k1)
+    }
+
+    /// A fresh ECDSA identity on P-256.
+    pub fn generate_ecdsa(seed: &mut Seed) -> Self {
+        Self::generate(seed, SecretKey::Ecdsa)
+    }
+
+    /// One draw in 2^32 is not in the range of P-256.
+    fn generate(seed: &mut Seed, key: fn(Zeroizing<[u8; 32]>) -> SecretKey) -> Self {
+        loop {
+            if let Ok(keypair) = Self::from_secret(key(Zeroizing::new(seed.bytes()))) {
+                return keypair;
+            }
+        }
+    }
+
+    /// The Ed25519 identity with this secret (what RFC 8032 calls the private key).
     pub fn ed25519_from_secret(secret: &[u8; 32]) -> Self {
-        let secret = SigningKey::from_bytes(secret);
-        let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
-        Self { secret: Secret::Ed25519(secret), public }
+        let secret = SecretKey::Ed25519(Zeroizing::new(*secret));
+        Self::from_secret(secret).expect("any 32 bytes are an Ed25519 secret")
+    }
+
+    /// The identity with this private key.
+    ///
+    /// # Errors
+    /// The private key is not valid: [`InvalidKey::ScalarOutOfRange`], or of an RSA key everything that can be wrong with its DER and its
+    /// numbers.
+    pub fn from_secret(secret: SecretKey) -> Result<Self, InvalidKey> {
+        let public = secret.public()?;
+        Ok(Self { secret, public })
     }
 
     /// The public half.
@@ -38,51 +60,29 @@ impl Keypair {
         &self.public
     }
 
+    /// The private half, for crypto providers.
+    pub fn secret(&self) -> &SecretKey {
+        &self.secret
+    }
+
     /// The private key in the protobuf form that libp2p's key files hold. Wiped from memory on drop.
     pub fn to_protobuf(&self) -> Zeroizing<Vec<u8>> {
-        match &self.secret {
-            Secret::Ed25519(secret) => {
-                let data = Zeroizing::new(secret.to_keypair_bytes());
-                Zeroizing::new(encode_key(KeyType::Ed25519, data.as_slice()))
-            }
-        }
+        self.secret.to_protobuf()
     }
 
     /// Parses a private key in the protobuf form: the contents of a key file.
     ///
     /// # Errors
-    /// The bytes are not a private key of a supported type: see [`InvalidKey`].
+    /// The bytes are not a private key: see [`InvalidKey`].
     pub fn from_protobuf(bytes: &[u8]) -> Result<Self, InvalidKey> {
         refuse_text(bytes)?;
-        match decode_key(bytes)? {
-            (KeyType::Ed25519, data) => Self::ed25519_from_data(data),
-            (other, _) => Err(InvalidKey::UnsupportedType(other)),
+        let (key_type, data) = decode_key(bytes)?;
+        let (secret, stored) = SecretKey::decode(key_type, data)?;
+        let keypair = Self::from_secret(secret)?;
+        match stored {
+            Some(public) if public != keypair.public => Err(InvalidKey::HalvesDiffer),
+            _ => Ok(keypair),
         }
-    }
-
-    /// The secret, then the public key once, or twice as old implementations wrote it.
-    fn ed25519_from_data(data: &[u8]) -> Result<Self, InvalidKey> {
-        let wrong_length = InvalidKey::WrongLength {
-            what: "an Ed25519 private key (the secret, then the public key)",
-            expected: 64,
-            found: data.len(),
-        };
-        let (secret, copies) = data.split_first_chunk().ok_or(wrong_length)?;
-        if !matches!(copies.len(), 32 | 64) {
-            return Err(wrong_length);
-        }
-        let keypair = Self::ed25519_from_secret(secret);
-        let PublicKey::Ed25519(public) = &keypair.public;
-        if copies.chunks_exact(public.len()).all(|copy| copy == public) {
-            Ok(keypair)
-        } else {
-            Err(InvalidKey::HalvesDiffer)
-        }
-    }
-
-    pub(crate) fn ed25519(&self) -> &SigningKey {
-        let Secret::Ed25519(secret) = &self.secret;
-        secret
     }
 }
 

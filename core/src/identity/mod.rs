@@ -17,19 +17,31 @@
 //! # Ok::<(), peerwork_core::identity::InvalidKey>(())
 //! ```
 //!
-//! Keys are Ed25519, the one type that every implementation must support. Of the other types, ids can be
-//! handled, and keys are refused by name ([`InvalidKey::UnsupportedType`]).
+//! There are four types of keys. Ed25519 is the one that every implementation must support, and the one to use. secp256k1 and ECDSA on
+//! P-256 are complete too; their signatures are deterministic (RFC 6979). RSA keys of 2,048 to 8,192 bits, which old nodes have, are read
+//! and their signatures verified; whether they can sign is up to the [crypto provider](crate::crypto).
 
 mod base36;
 mod codec;
+mod der;
+mod ecdsa;
+mod invalid_key;
 mod keypair;
 mod peer_id;
 mod public_key;
+mod rsa;
+mod secret_key;
+#[cfg(test)]
+pub(crate) mod testing;
 
-pub use codec::{InvalidKey, KeyType};
+pub use codec::KeyType;
+pub use der::DerError;
+pub use invalid_key::InvalidKey;
 pub use keypair::Keypair;
 pub use peer_id::{InvalidPeerId, PeerId};
 pub use public_key::PublicKey;
+pub use rsa::{MAX_RSA_BITS, MIN_RSA_BITS, RsaPublicKey};
+pub use secret_key::SecretKey;
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,22 @@
 //! Public keys.
 
 use super::codec::{decode_key, encode_key};
-use super::{InvalidKey, KeyType, PeerId};
-use data_encoding::HEXLOWER;
+use super::{InvalidKey, KeyType, PeerId, RsaPublicKey, ecdsa};
 use ed25519_dalek::VerifyingKey;
 use std::fmt;
+use std::sync::Arc;
 
-/// A public identity key.
+/// A public identity key. What [`PublicKey::from_protobuf`] lets in is valid as described.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PublicKey {
-    /// Ed25519: the compressed point, which [`PublicKey::from_protobuf`] has checked to be one.
+    /// Ed25519: a compressed point, under which not just anybody can sign.
     Ed25519([u8; 32]),
+    /// ECDSA on secp256k1: a compressed point (0x02 or 0x03, X).
+    Secp256k1([u8; 33]),
+    /// ECDSA on P-256: an uncompressed point (0x04, X, Y).
+    Ecdsa(Arc<[u8; 65]>),
+    /// RSA: modulus and exponent.
+    Rsa(Arc<RsaPublicKey>),
 }
 
 impl PublicKey {
@@ -18,13 +24,20 @@ impl PublicKey {
     pub fn key_type(&self) -> KeyType {
         match self {
             Self::Ed25519(_) => KeyType::Ed25519,
+            Self::Secp256k1(_) => KeyType::Secp256k1,
+            Self::Ecdsa(_) => KeyType::Ecdsa,
+            Self::Rsa(_) => KeyType::Rsa,
         }
     }
 
     /// The protobuf form, deterministic: the bytes that peers exchange and from which the peer id is computed.
     pub fn to_protobuf(&self) -> Vec<u8> {
+        let encode = |data: &[u8]| encode_key(self.key_type(), data);
         match self {
-            Self::Ed25519(point) => encode_key(KeyType::Ed25519, point),
+            Self::Ed25519(point) => encode(point),
+            Self::Secp256k1(point) => encode(point),
+            Self::Ecdsa(point) => encode(&ecdsa::encode_public(point)),
+            Self::Rsa(key) => encode(&key.to_der()),
         }
     }
 
@@ -34,11 +47,13 @@ impl PublicKey {
     /// [`PublicKey::to_protobuf`] is `bytes` again. All known implementations write it.
     ///
     /// # Errors
-    /// The bytes are not a public key of a supported type, or encoded in another way: see [`InvalidKey`].
+    /// The bytes are not a public key, or encoded in another way: see [`InvalidKey`].
     pub fn from_protobuf(bytes: &[u8]) -> Result<Self, InvalidKey> {
         let key = match decode_key(bytes)? {
             (KeyType::Ed25519, data) => Self::ed25519(data)?,
-            (other, _) => return Err(InvalidKey::UnsupportedType(other)),
+            (KeyType::Secp256k1, data) => Self::secp256k1(data)?,
+            (KeyType::Ecdsa, data) => Self::Ecdsa(Arc::new(ecdsa::decode_public(data)?)),
+            (KeyType::Rsa, data) => Self::Rsa(Arc::new(RsaPublicKey::from_der(data)?)),
         };
         if key.to_protobuf() == bytes { Ok(key) } else { Err(InvalidKey::NotDeterministic) }
     }
@@ -49,21 +64,29 @@ impl PublicKey {
     }
 
     fn ed25519(data: &[u8]) -> Result<Self, InvalidKey> {
-        let point: [u8; 32] = data.try_into().map_err(|_| InvalidKey::WrongLength {
-            what: "an Ed25519 public key",
-            expected: 32,
-            found: data.len(),
-        })?;
+        let point = point("an Ed25519 public key", data)?;
         match VerifyingKey::from_bytes(&point) {
             Ok(key) if !key.is_weak() => Ok(Self::Ed25519(point)),
             _ => Err(InvalidKey::BadPoint(KeyType::Ed25519)),
         }
     }
+
+    fn secp256k1(data: &[u8]) -> Result<Self, InvalidKey> {
+        let point = point("a secp256k1 public key (compressed)", data)?;
+        // The crate also reads a form without the sign of Y, which begins with 5 and would give a key two peer ids.
+        match (point[0], k256::PublicKey::from_sec1_bytes(&point)) {
+            (2 | 3, Ok(_)) => Ok(Self::Secp256k1(point)),
+            _ => Err(InvalidKey::BadPoint(KeyType::Secp256k1)),
+        }
+    }
+}
+
+fn point<const N: usize>(what: &'static str, data: &[u8]) -> Result<[u8; N], InvalidKey> {
+    data.try_into().map_err(|_| InvalidKey::WrongLength { what, expected: N, found: data.len() })
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Ed25519(point) = self;
-        write!(f, "PublicKey({} {})", self.key_type(), HEXLOWER.encode(point))
+        write!(f, "PublicKey({} of {})", self.key_type(), self.to_peer_id())
     }
 }

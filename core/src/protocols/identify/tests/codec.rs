@@ -4,7 +4,7 @@ use super::super::codec::{
     IdentifyInfo, InvalidMessage, MAX_ADDRESSES, MAX_PROTOCOLS, MAX_VERSION_CHARACTERS, clean_version,
     encode, merge,
 };
-use crate::identity::{InvalidKey, KeyType};
+use crate::identity::InvalidKey;
 use crate::negotiation::ProtocolId;
 use crate::protocols::testing::{address, keypair};
 use crate::wire::protobuf::ProtobufError;
@@ -147,7 +147,7 @@ fn bad_messages() {
         (&[0x02, 0], ProtobufError::BadFieldNumber.into()),
         (&[0x3b], ProtobufError::UnsupportedWireType { field: 7, wire_type: 3 }.into()),
         (&[0xff; 11], ProtobufError::VarintTooLong.into()),
-        (&[0x0a, 4, 8, 2, 0x12, 0], key(InvalidKey::UnsupportedType(KeyType::Secp256k1))),
+        (&[0x0a, 4, 8, 4, 0x12, 0], key(InvalidKey::UnknownType(4))),
     ];
     for (message, expected) in table {
         assert_eq!(decode(message), Err(expected), "{message:02x?}");
