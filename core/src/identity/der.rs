@@ -156,8 +156,8 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     debug_assert!(len <= usize::from(u16::MAX));
     let [high, low] = (len as u16).to_be_bytes();
     let header: &[u8] = match len {
-        ..0x80 => &[tag, low],
-        ..0x100 => &[tag, 0x81, low],
+        0..0x80 => &[tag, low],
+        0x80..0x100 => &[tag, 0x81, low],
         _ => &[tag, 0x82, high, low],
     };
     let mut out = Vec::with_capacity(header.len() + len);
