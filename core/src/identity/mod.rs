@@ -20,14 +20,20 @@
 //! There are four types of keys. Ed25519 is the one that every implementation must support, and the one to use. secp256k1 and ECDSA on
 //! P-256 are complete too; their signatures are deterministic (RFC 6979). RSA keys of 2,048 to 8,192 bits, which old nodes have, are read
 //! and their signatures verified; whether they can sign is up to the [crypto provider](crate::crypto).
+//!
+//! What a peer says of itself can be signed: a [`SignedPeerRecord`] tells where it can be reached, in an [`Envelope`] that proves who said
+//! so. A [`PeerInfo`] is the same without proof.
 
 mod base36;
 mod codec;
 mod der;
 mod ecdsa;
+mod envelope;
 mod invalid_key;
 mod keypair;
 mod peer_id;
+mod peer_info;
+mod peer_record;
 mod public_key;
 mod rsa;
 mod secret_key;
@@ -36,9 +42,12 @@ pub(crate) mod testing;
 
 pub use codec::KeyType;
 pub use der::DerError;
+pub use envelope::{Envelope, InvalidEnvelope, MAX_ENVELOPE_BYTES, Purpose};
 pub use invalid_key::InvalidKey;
 pub use keypair::Keypair;
 pub use peer_id::{InvalidPeerId, PeerId};
+pub use peer_info::{InvalidPeerInfo, MAX_PEER_ADDRESSES, PeerInfo};
+pub use peer_record::{InvalidPeerRecord, PEER_RECORD, PeerRecord, ROUTING_STATE_RECORD, SignedPeerRecord};
 pub use public_key::PublicKey;
 pub use rsa::{MAX_RSA_BITS, MIN_RSA_BITS, RsaPublicKey};
 pub use secret_key::SecretKey;

@@ -1,6 +1,8 @@
 //! The vectors of the peer id specification, and everything that can be wrong with ids.
 
 mod key_files;
+mod peer_info;
+mod peer_record;
 mod public_keys;
 
 use super::testing::*;

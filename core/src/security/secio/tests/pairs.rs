@@ -1,6 +1,7 @@
 //! Two sides of our own, their bytes cut at random.
 
 use super::*;
+use crate::identity::{KeyType, testing};
 use crate::security::testing::{NOW, Side, carry, meet, peer_id, run, setup};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -10,6 +11,31 @@ fn config() -> impl Strategy<Value = Secio> {
     let ciphers = subsequence(vec![Cipher::Aes128Ctr, Cipher::Aes256Ctr], 1..=2).prop_shuffle();
     let hashes = subsequence(vec![Hash::Sha256, Hash::Sha512], 1..=2).prop_shuffle();
     (ciphers, hashes).prop_map(|(ciphers, hashes)| Secio { ciphers, hashes, ..Secio::default() })
+}
+
+/// The portable provider does not sign with RSA; see the next test.
+#[test]
+fn identities_of_all_types_meet() {
+    for keypair in testing::keypairs().into_iter().filter(|pair| pair.public().key_type() != KeyType::Rsa) {
+        let public = keypair.public().clone();
+        let expected = Some(public.to_peer_id());
+        let listener = HandshakeSetup { keypair: Arc::new(keypair), ..setup(2, None) };
+        let mut a = Side::new(Secio::default().start(setup(1, expected), NOW));
+        let mut b = Side::new(Secio::default().start(listener, NOW));
+        let (mut a, mut b) = meet(&mut a, &mut b, || usize::MAX).unwrap();
+        assert_eq!((Some(a.peer), &a.public_key, b.peer), (expected, &public, peer_id(1)));
+        carry(&mut *a.channel, &mut *b.channel, &[b"there".to_vec()], 5);
+        carry(&mut *b.channel, &mut *a.channel, &[b"and back".to_vec()], 5);
+    }
+}
+
+#[test]
+fn an_identity_that_the_provider_does_not_sign_with_is_our_fault() {
+    let [_, _, _, rsa] = testing::keypairs();
+    let setup = HandshakeSetup { keypair: Arc::new(rsa), ..setup(2, None) };
+    let error = run(&mut *Secio::default().start(setup, NOW), &A.propose()).err();
+    let reason = "the portable crypto provider does not sign with RSA keys";
+    assert_eq!(error, Some(SecurityError::Local(reason.to_owned())));
 }
 
 proptest! {
