@@ -19,7 +19,7 @@ mod wire;
 pub use address::address;
 pub use connection_pair::connection_pair;
 pub use identify::identify;
-pub use identity::{keys, peer_id};
+pub use identity::{keys, peer_id, signed_peer_record};
 pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
 pub use security::{plaintext_exchange, secio_frames, secio_handshake};
@@ -43,5 +43,6 @@ pub const TARGETS: &[Target] = &[
     ("protobuf", protobuf),
     ("secio_frames", secio_frames),
     ("secio_handshake", secio_handshake),
+    ("signed_peer_record", signed_peer_record),
     ("varint", varint),
 ];

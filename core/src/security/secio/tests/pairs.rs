@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::identity::{KeyType, testing};
+use crate::security::SecurityError;
 use crate::security::testing::{NOW, Side, carry, meet, peer_id, run, setup};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
