@@ -1,6 +1,6 @@
 //! How connections behave.
 
-use crate::crypto::{CryptoProvider, Portable};
+use crate::crypto::{self, CryptoProvider};
 use crate::muxer::MuxerProtocol;
 use crate::negotiation::ProtocolId;
 use crate::security::SecurityProtocol;
@@ -34,13 +34,13 @@ pub struct ConnectionConfig {
 }
 
 impl Default for ConnectionConfig {
-    /// No security protocol and no muxer; the portable crypto provider; 15 s for a handshake, 10 s for a stream's
+    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); 15 s for a handshake, 10 s for a stream's
     /// negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 256 streams in negotiation.
     fn default() -> Self {
         Self {
             security: Vec::new(),
             muxers: Vec::new(),
-            crypto: Arc::new(Portable),
+            crypto: crypto::default_provider(),
             handshake_timeout: Duration::from_secs(15),
             negotiation_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(60)),

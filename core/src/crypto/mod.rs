@@ -1,15 +1,30 @@
 //! Cryptography behind a trait, chosen in the configuration.
 //!
-//! [`Portable`] is pure Rust and runs on any target. Providers differ in speed and in which keys they sign with, never in
-//! results: private keys are drawn from the [`Seed`](crate::seed::Seed) outside and imported, and signatures are
-//! deterministic, so a run replays with any provider.
+//! - [`Portable`] is pure Rust and runs on any target.
+//! - `Fast` (feature `aws-lc`) does with aws-lc what that does faster. It needs a C compiler to build.
+//! - `Insecure` (feature `insecure`) protects nothing. It is for fuzzing.
+//!
+//! [`default_provider`] says which one is used where none is configured. `Portable` and `Fast` differ in speed and in which
+//! keys they sign with, never in results: private keys are drawn from the [`Seed`](crate::seed::Seed) outside and imported,
+//! and signatures are deterministic, so a run replays with either.
 
+#[cfg(feature = "aws-lc")]
+mod fast;
+#[cfg(any(test, feature = "insecure"))]
+mod insecure;
 mod portable;
+#[cfg(test)]
+pub(crate) mod tests;
 
+#[cfg(feature = "aws-lc")]
+pub use fast::Fast;
+#[cfg(any(test, feature = "insecure"))]
+pub use insecure::Insecure;
 pub use portable::Portable;
 
 use crate::identity::{Keypair, PublicKey};
 use std::fmt;
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Everything that the protocols need from cryptography.
@@ -45,19 +60,44 @@ pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag;
 }
 
+/// The provider that is used where none is configured: `Fast` with the feature `aws-lc`, [`Portable`] without.
+pub fn default_provider() -> Arc<dyn CryptoProvider> {
+    #[cfg(feature = "aws-lc")]
+    return Arc::new(Fast);
+    #[cfg(not(feature = "aws-lc"))]
+    return Arc::new(Portable);
+}
+
 /// An elliptic curve for key agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Curve {
     /// NIST P-256.
     P256,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
 }
 
 impl Curve {
     /// The width of a coordinate, a scalar and a shared secret.
     pub const fn field_bytes(self) -> usize {
+        self.order_bits().div_ceil(8)
+    }
+
+    /// How many bits a private scalar has. Nearly all numbers of as many bits are below the curve's order.
+    pub const fn order_bits(self) -> usize {
         match self {
-            Self::P256 => 32,
+            Self::P256 => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
         }
+    }
+
+    /// Whether `point` has the form of an uncompressed point: 0x04, X, Y. Compressed and hybrid ones and the point at infinity
+    /// have other forms.
+    fn is_uncompressed(self, point: &[u8]) -> bool {
+        point.len() == 1 + 2 * self.field_bytes() && point[0] == 4
     }
 }
 

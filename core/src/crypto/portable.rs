@@ -16,6 +16,8 @@ use hmac::{KeyInit, Mac};
 use p256::NistP256;
 use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, Sec1Point, ToSec1Point};
 use p256::elliptic_curve::{self, AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
+use p384::NistP384;
+use p521::NistP521;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
@@ -39,7 +41,9 @@ impl CryptoProvider for Portable {
 
     fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
         match curve {
-            Curve::P256 => Ok(Box::new(AgreementKey::<NistP256>::new(scalar)?)),
+            Curve::P256 => Ok(Box::new(AgreementKey::<NistP256>::new(curve, scalar)?)),
+            Curve::P384 => Ok(Box::new(AgreementKey::<NistP384>::new(curve, scalar)?)),
+            Curve::P521 => Ok(Box::new(AgreementKey::<NistP521>::new(curve, scalar)?)),
         }
     }
 
@@ -78,6 +82,7 @@ struct AgreementKey<C: CurveArithmetic>
 where
     FieldBytesSize<C>: ModulusSize,
 {
+    curve: Curve,
     secret: SecretKey<C>,
     point: Sec1Point<C>,
 }
@@ -87,11 +92,11 @@ where
     FieldBytesSize<C>: ModulusSize,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
 {
-    fn new(scalar: &[u8]) -> Result<Self, InvalidScalar> {
+    fn new(curve: Curve, scalar: &[u8]) -> Result<Self, InvalidScalar> {
         let scalar = scalar.try_into().map_err(|_| InvalidScalar)?;
         let secret = SecretKey::from_bytes(scalar).map_err(|_| InvalidScalar)?;
         let point = secret.public_key().to_sec1_point(false);
-        Ok(Self { secret, point })
+        Ok(Self { curve, secret, point })
     }
 }
 
@@ -105,8 +110,7 @@ where
     }
 
     fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint> {
-        // Compressed points have another length.
-        if point.len() != self.point.len() {
+        if !self.curve.is_uncompressed(point) {
             return Err(InvalidPoint);
         }
         let point = elliptic_curve::PublicKey::from_sec1_bytes(point).map_err(|_| InvalidPoint)?;

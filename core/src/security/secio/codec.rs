@@ -133,6 +133,8 @@ impl Algorithm for Curve {
     fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 }

@@ -13,8 +13,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// How often a private scalar is drawn. One draw in 2^32 is out of P-256's range, so all of them are only if the provider
-/// does not have the curve.
+/// How often a private scalar is drawn. One draw in 2^32 is out of P-256's range, and fewer of the others', so all of them are
+/// only if the provider does not have the curve.
 const SCALAR_DRAWS: usize = 8;
 
 /// Fills a buffer with random bytes: first the nonce, then candidates for the private scalar.
@@ -120,8 +120,8 @@ impl AwaitPropose {
         codec::put_message(&Exchange { point, signature: &signature }.encode(), transmit);
 
         Ok(AwaitExchange {
+            config,
             crypto,
-            max_frame_bytes: config.max_frame_bytes,
             suite,
             ephemeral,
             nonce: self.nonce,
@@ -152,8 +152,11 @@ impl AwaitPropose {
 
     fn ephemeral_key(&mut self, curve: Curve) -> Result<Box<dyn EphemeralKey>, SecurityError> {
         let mut scalar = Zeroizing::new(vec![0; curve.field_bytes()]);
+        // Without this, 127 draws of 128 would be out of P-521's range.
+        let first_byte_mask = 0xff >> (8 * curve.field_bytes() - curve.order_bits());
         for _ in 0..SCALAR_DRAWS {
             (self.draw)(&mut scalar);
+            scalar[0] &= first_byte_mask;
             if let Ok(key) = self.local.crypto.ephemeral_key(curve, &scalar) {
                 return Ok(key);
             }
@@ -172,8 +175,8 @@ struct Suite {
 }
 
 pub(super) struct AwaitExchange {
+    config: Secio,
     crypto: Arc<dyn CryptoProvider>,
-    max_frame_bytes: u32,
     suite: Suite,
     ephemeral: Box<dyn EphemeralKey>,
     nonce: [u8; NONCE_BYTES],
@@ -212,10 +215,11 @@ impl AwaitExchange {
 
     fn channel(&self, secret: &[u8]) -> SecioChannel {
         let Suite { ours_first, cipher, hash, .. } = self.suite;
+        let secret = self.config.secret_width.cut(secret);
         let keys = Keys::derive(&*self.crypto, cipher, hash, secret);
         let (first, second) = keys.halves();
         let directions = if ours_first { (first, second) } else { (second, first) };
-        SecioChannel::new(&*self.crypto, (cipher, hash), directions, self.max_frame_bytes)
+        SecioChannel::new(&*self.crypto, (cipher, hash), directions, self.config.max_frame_bytes)
     }
 }
 
@@ -230,7 +234,7 @@ pub(super) struct AwaitNonce {
 }
 
 impl AwaitNonce {
-    /// Takes one frame. go sends the nonce as a message; to js and rust it is the first 16 bytes of a stream, however framed.
+    /// Takes one frame. Empty ones are legal; how many come is bounded by the connection's time limit for handshakes.
     fn advance(mut self, input: &mut BytesMut) -> Result<Progress<SecioStep>, SecurityError> {
         let Some(plain) = self.channel.open_frame(input)? else {
             return Ok(Progress::NeedMore(SecioStep::Nonce(self)));
