@@ -20,35 +20,23 @@ const SCALAR_DRAWS: usize = 8;
 /// Fills a buffer with random bytes: first the nonce, then candidates for the private scalar.
 pub(super) type Draw = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// What our Propose says about algorithms. It is what is configured; tests offer what go does.
-pub(super) struct Offer {
-    pub(super) curves: String,
-    pub(super) ciphers: String,
-    pub(super) hashes: String,
-}
-
 /// Starts a handshake that offers what is configured and draws from the setup's seed.
 pub(super) fn start(config: &Secio, setup: HandshakeSetup) -> Stepwise<SecioStep> {
     let HandshakeSetup { keypair, expected_peer, crypto, mut seed, role: _ } = setup;
-    let offer = Offer {
-        curves: codec::names(&config.curves),
-        ciphers: codec::names(&config.ciphers),
-        hashes: codec::names(&config.hashes),
-    };
     let local = Local { config: config.clone(), keypair, expected_peer, crypto };
-    propose(local, &offer, Box::new(move |out| seed.fill(out)))
+    propose(local, Box::new(move |out| seed.fill(out)))
 }
 
 /// Starts a handshake with everything given that [`start`] makes.
-pub(super) fn propose(local: Local, offer: &Offer, mut draw: Draw) -> Stepwise<SecioStep> {
+pub(super) fn propose(local: Local, mut draw: Draw) -> Stepwise<SecioStep> {
     let mut nonce = [0; NONCE_BYTES];
     draw(&mut nonce);
     let propose = Propose {
         nonce: &nonce,
         public_key: &local.keypair.public().to_protobuf(),
-        curves: &offer.curves,
-        ciphers: &offer.ciphers,
-        hashes: &offer.hashes,
+        curves: &codec::names(&local.config.curves),
+        ciphers: &codec::names(&local.config.ciphers),
+        hashes: &codec::names(&local.config.hashes),
     };
     let propose = propose.encode();
     let mut transmit = BytesMut::new();

@@ -99,12 +99,56 @@ const VECTORS: [Vector; 5] = [
 
 #[test]
 fn keys_are_stretched_as_go_does() {
-    for (cipher, hash, secret, expected) in VECTORS {
-        let keys = Keys::derive(&Portable, cipher, hash, &hex(secret));
-        let (first, second) = keys.halves();
-        for (direction, expected) in [first, second].iter().zip(expected) {
-            let parts = [direction.iv.as_slice(), direction.cipher_key, direction.mac_key];
-            assert_eq!(parts.map(<[u8]>::to_vec), expected.map(hex), "{cipher:?} {hash:?}");
+    for crypto in real_providers() {
+        for (cipher, hash, secret, expected) in VECTORS {
+            let keys = Keys::derive(&*crypto, cipher, hash, &hex(secret));
+            let (first, second) = keys.halves();
+            for (direction, expected) in [first, second].iter().zip(expected) {
+                let parts = [direction.iv.as_slice(), direction.cipher_key, direction.mac_key];
+                assert_eq!(parts.map(<[u8]>::to_vec), expected.map(hex), "{cipher:?} {hash:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_leading_zero_counts_unless_it_is_stripped() {
+    let table = [
+        (SecretWidth::Full, "bef3e571301dc04a79ad4ab4310b90a4"),
+        (SecretWidth::Stripped, "e62f07d0db454ee87d4672c19217f3eb"),
+    ];
+    for (width, iv) in table {
+        let secret = hex(COUNTING);
+        let keys = Keys::derive(&Portable, Cipher::Aes128Ctr, Hash::Sha256, width.cut(&secret));
+        assert_eq!(keys.halves().0.iv.as_slice(), hex(iv), "{width:?}");
+    }
+    // Secret, and what is left of it.
+    for (secret, left) in [("00000102", "0102"), ("0100", "0100"), ("0000", ""), ("", "")] {
+        assert_eq!(SecretWidth::Stripped.cut(&hex(secret)), hex(left));
+        assert_eq!(SecretWidth::Full.cut(&hex(secret)), hex(secret));
+    }
+}
+
+/// What each implementation offers, and what is agreed with our default if our preferences win, and if theirs do.
+#[test]
+fn every_implementations_offer_is_understood() {
+    use Cipher::{Aes128Ctr, Aes256Ctr};
+    let ours = Secio::default();
+    let table = [
+        ("go, js", ["P-256,P-384,P-521", "AES-256,AES-128", "SHA256,SHA512"], [Aes256Ctr, Aes256Ctr]),
+        (
+            "go of 2019",
+            ["P-256,P-384,P-521", "AES-256,AES-128,Blowfish", "SHA256,SHA512"],
+            [Aes256Ctr, Aes256Ctr],
+        ),
+        ("rust", ["P-256,P-384", "AES-128,AES-256,TwofishCTR", "SHA256,SHA512"], [Aes256Ctr, Aes128Ctr]),
+        ("py", ["P-256", "AES-128", "SHA256"], [Aes128Ctr, Aes128Ctr]),
+    ];
+    for (who, [curves, ciphers, hashes], chosen) in table {
+        for (ours_first, cipher) in [true, false].into_iter().zip(chosen) {
+            assert_eq!(codec::choose(&ours.curves, curves, ours_first), Ok(Curve::P256), "{who}");
+            assert_eq!(codec::choose(&ours.ciphers, ciphers, ours_first), Ok(cipher), "{who}");
+            assert_eq!(codec::choose(&ours.hashes, hashes, ours_first), Ok(Hash::Sha256), "{who}");
         }
     }
 }

@@ -1,21 +1,23 @@
 mod bad_input;
 mod channel;
+mod curves;
 mod keys;
 mod pairs;
 mod transcript;
 
 use super::channel::SecioChannel;
 use super::codec::{Exchange, put_message};
-use super::handshake::{Local, Offer};
+use super::handshake::Local;
 use super::keys::Keys;
 use super::*;
+use crate::crypto::tests::real_providers;
 use crate::crypto::{CryptoProvider, Portable};
 use crate::identity::PeerId;
 use crate::security::testing::{hex, keypair};
 use bytes::BytesMut;
 use std::sync::Arc;
 
-/// One side of a handshake whose every byte is known. Both offer what go offers by default; messages are without their length,
+/// One side of a handshake whose every byte is known. Both offer our default, which is that of go; messages are without their length,
 /// frames are whole.
 struct Transcript {
     secret: u8,
@@ -77,27 +79,23 @@ impl Transcript {
 
     /// The handshake of this side, with its nonce and its scalar.
     fn start(&self, expected_peer: Option<PeerId>) -> Box<dyn Handshake> {
-        self.start_with(Arc::new(Portable), expected_peer, vec![hex(self.scalar)])
+        self.start_with(Secio::default(), Arc::new(Portable), expected_peer, vec![hex(self.scalar)])
     }
 
-    /// The same with other draws of the scalar, the last one again and again.
+    /// The same with another configuration and other draws of the scalar, the last one again and again.
     fn start_with(
         &self,
+        config: Secio,
         crypto: Arc<dyn CryptoProvider>,
         expected_peer: Option<PeerId>,
         scalars: Vec<Vec<u8>>,
     ) -> Box<dyn Handshake> {
         let keypair = Arc::new(keypair(self.secret));
-        let local = Local { config: Secio::default(), keypair, expected_peer, crypto };
-        let offer = Offer {
-            curves: "P-256,P-384,P-521".into(),
-            ciphers: "AES-256,AES-128".into(),
-            hashes: "SHA256,SHA512".into(),
-        };
+        let local = Local { config, keypair, expected_peer, crypto };
         let last = scalars.last().cloned().unwrap();
         let mut draws = [self.nonce.to_vec()].into_iter().chain(scalars).chain(std::iter::repeat(last));
         let draw = move |out: &mut [u8]| out.copy_from_slice(&draws.next().unwrap());
-        Box::new(handshake::propose(local, &offer, Box::new(draw)))
+        Box::new(handshake::propose(local, Box::new(draw)))
     }
 
     /// The channel of this side before it has sent or received anything, its nonce frame included.

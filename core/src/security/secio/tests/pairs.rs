@@ -9,9 +9,55 @@ use proptest::sample::subsequence;
 
 /// Some of the algorithms, in any order.
 fn config() -> impl Strategy<Value = Secio> {
+    let curves = subsequence(vec![Curve::P256, Curve::P384, Curve::P521], 1..=3).prop_shuffle();
     let ciphers = subsequence(vec![Cipher::Aes128Ctr, Cipher::Aes256Ctr], 1..=2).prop_shuffle();
     let hashes = subsequence(vec![Hash::Sha256, Hash::Sha512], 1..=2).prop_shuffle();
-    (ciphers, hashes).prop_map(|(ciphers, hashes)| Secio { ciphers, hashes, ..Secio::default() })
+    (curves, ciphers, hashes).prop_map(|(curves, ciphers, hashes)| Secio {
+        curves,
+        ciphers,
+        hashes,
+        ..Secio::default()
+    })
+}
+
+fn provider() -> impl Strategy<Value = Arc<dyn CryptoProvider>> {
+    proptest::sample::select(real_providers())
+}
+
+fn has_common<A: PartialEq>(a: &[A], b: &[A]) -> bool {
+    a.iter().any(|algorithm| b.contains(algorithm))
+}
+
+/// One of each kind of algorithm, in every way.
+fn choices() -> Vec<Secio> {
+    let mut choices = Vec::new();
+    for curve in [Curve::P256, Curve::P384, Curve::P521] {
+        for cipher in [Cipher::Aes128Ctr, Cipher::Aes256Ctr] {
+            for hash in [Hash::Sha256, Hash::Sha512] {
+                let (curves, ciphers, hashes) = (vec![curve], vec![cipher], vec![hash]);
+                choices.push(Secio { curves, ciphers, hashes, ..Secio::default() });
+            }
+        }
+    }
+    choices
+}
+
+/// With another provider on either side, where there are two.
+#[test]
+fn every_choice_works() {
+    let providers = real_providers();
+    for choice in choices() {
+        for (ours, theirs) in providers.iter().zip(providers.iter().rev()) {
+            let dialer = HandshakeSetup { crypto: Arc::clone(ours), ..setup(1, Some(peer_id(2))) };
+            let listener = HandshakeSetup { crypto: Arc::clone(theirs), ..setup(2, None) };
+            let mut a = Side::new(choice.start(dialer, NOW));
+            let mut b = Side::new(Secio::default().start(listener, NOW));
+            let (mut a, mut b) = meet(&mut a, &mut b, || usize::MAX).unwrap();
+            assert_eq!(a.channel.tailroom(), choice.hashes[0].output_bytes(), "{choice:?}");
+            carry(&mut *a.channel, &mut *b.channel, &[vec![7; 1000]], usize::MAX);
+            carry(&mut *b.channel, &mut *a.channel, &[vec![8; 1000]], usize::MAX);
+        }
+    }
 }
 
 /// The portable provider does not sign with RSA; see the next test.
@@ -45,15 +91,19 @@ proptest! {
     #[test]
     fn pairs_meet_however_the_bytes_are_cut(
         configs in (config(), config()),
+        providers in (provider(), provider()),
         secrets in (1_u8..100, 100_u8..200),
         cuts in proptest::collection::vec(1_usize..80, 1..20),
         messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 0..6),
     ) {
-        let common = configs.0.ciphers.iter().any(|cipher| configs.1.ciphers.contains(cipher))
-            && configs.0.hashes.iter().any(|hash| configs.1.hashes.contains(hash));
+        let common = has_common(&configs.0.curves, &configs.1.curves)
+            && has_common(&configs.0.ciphers, &configs.1.ciphers)
+            && has_common(&configs.0.hashes, &configs.1.hashes);
         let mut cut = cuts.iter().copied().cycle();
-        let mut a = Side::new(configs.0.start(setup(secrets.0, Some(peer_id(secrets.1))), NOW));
-        let mut b = Side::new(configs.1.start(setup(secrets.1, None), NOW));
+        let dialer = HandshakeSetup { crypto: providers.0, ..setup(secrets.0, Some(peer_id(secrets.1))) };
+        let listener = HandshakeSetup { crypto: providers.1, ..setup(secrets.1, None) };
+        let mut a = Side::new(configs.0.start(dialer, NOW));
+        let mut b = Side::new(configs.1.start(listener, NOW));
         let met = meet(&mut a, &mut b, || cut.next().unwrap());
         prop_assert_eq!(met.is_ok(), common);
         if let Ok((mut a, mut b)) = met {

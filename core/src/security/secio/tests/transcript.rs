@@ -2,14 +2,19 @@
 
 use super::*;
 use crate::machine::End;
-use crate::security::Opened;
 use crate::security::testing::{NOW, feed, peer_id, run, seal, sent};
+use crate::security::{Opened, Secured, SecurityError};
 
 #[test]
 fn both_sides_replay_byte_for_byte() {
-    for (local, remote) in [(A, B), (B, A)] {
+    for (crypto, (local, remote)) in
+        real_providers().iter().flat_map(|crypto| [(crypto, (A, B)), (crypto, (B, A))])
+    {
         for chunk in [1, 2, 3, 100, usize::MAX] {
-            let mut handshake = local.start(Some(peer_id(remote.secret)));
+            let expected_peer = Some(peer_id(remote.secret));
+            let scalars = vec![hex(local.scalar)];
+            let mut handshake =
+                local.start_with(Secio::default(), Arc::clone(crypto), expected_peer, scalars);
             let (mut secured, rest) = feed(&mut *handshake, &remote.handshake(), chunk).unwrap().unwrap();
             assert_eq!(sent(&mut *handshake, chunk), local.handshake());
             assert_eq!(
@@ -53,30 +58,65 @@ fn what_follows_is_the_channels() {
     assert_eq!(secured.channel.open(&mut rest), Ok(Opened::Plain(BytesMut::from("hello"))));
 }
 
-/// To js and rust the nonce is the start of a stream, cut into frames anywhere.
+/// What A hears of a B that sends `stream` after its Exchange, cut into frames of these lengths.
+fn hear(stream: &[u8], frames: &[usize], chunk: usize) -> Result<Secured, SecurityError> {
+    let mut remote = B.channel(DEFAULT_MAX_FRAME_BYTES);
+    let mut bytes = [B.propose(), B.exchange()].concat();
+    let mut rest = stream;
+    for &len in frames {
+        let (frame, behind) = rest.split_at(len);
+        bytes.extend_from_slice(&seal(&mut remote, frame));
+        rest = behind;
+    }
+    let mut handshake = A.start(None);
+    match feed(&mut *handshake, &bytes, chunk)? {
+        Some((secured, _)) => Ok(secured),
+        None => run(&mut *handshake, &[]),
+    }
+}
+
+/// go and py send the nonce as one frame; to js and rust it is the start of a stream, cut into frames anywhere.
 #[test]
 fn the_nonce_may_come_in_any_frames() {
     let stream = [&A.nonce, b"hello".as_slice()].concat();
-    let table: [(&[usize], &str); 6] = [
+    let table: [(&[usize], &str); 8] = [
         (&[16], ""),
+        (&[16, 5], ""),
         (&[21], "hello"),
         (&[0, 16, 5], ""),
         (&[1, 0, 0, 14, 1], ""),
         (&[15, 6], "hello"),
         (&[8, 9, 4], "h"),
+        (&[1; 21], ""),
     ];
     for (frames, plain) in table {
-        let mut remote = B.channel(DEFAULT_MAX_FRAME_BYTES);
-        let mut bytes = [B.propose(), B.exchange()].concat();
-        let mut rest = stream.as_slice();
-        for &len in frames {
-            let (frame, behind) = rest.split_at(len);
-            bytes.extend_from_slice(&seal(&mut remote, frame));
-            rest = behind;
-        }
         for chunk in [1, usize::MAX] {
-            let (secured, _) = feed(&mut *A.start(None), &bytes, chunk).unwrap().unwrap();
-            assert_eq!(secured.plain, plain, "{frames:?}");
+            assert_eq!(hear(&stream, frames, chunk).unwrap().plain, plain, "{frames:?}");
+        }
+    }
+}
+
+#[test]
+fn another_nonce_is_refused_in_whatever_frames() {
+    const OTHER: SecurityError = SecurityError::NotAuthentic("another nonce than ours came back");
+    const MISSING: SecurityError = SecurityError::Ended("our nonce to come back");
+    let mut last_bit = A.nonce;
+    last_bit[15] ^= 1;
+    let late = [b"h".as_slice(), &A.nonce].concat();
+    let table: [(&[u8], &[usize], SecurityError); 9] = [
+        (&B.nonce, &[16], OTHER),
+        (&B.nonce, &[8, 8], OTHER),
+        (&last_bit, &[16], OTHER),
+        (&last_bit, &[0, 15, 0, 1], OTHER),
+        (&late, &[17], OTHER),
+        (&late, &[1, 16], OTHER),
+        (&A.nonce, &[], MISSING),
+        (&A.nonce, &[0, 0], MISSING),
+        (&A.nonce, &[8, 7], MISSING),
+    ];
+    for (stream, frames, error) in table {
+        for chunk in [1, usize::MAX] {
+            assert_eq!(hear(stream, frames, chunk).unwrap_err(), error, "{frames:?}");
         }
     }
 }
@@ -97,13 +137,4 @@ fn messages_are_never_encoded_again() {
         let bytes = [framed(&variant), exchange, hex(B.nonce_frame)].concat();
         assert_eq!(run(&mut *A.start(None), &bytes).unwrap().peer, peer_id(2));
     }
-}
-
-#[test]
-fn draws_out_of_range_are_drawn_again() {
-    let order = hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
-    let draws = vec![order, vec![0; 32], vec![0xff; 32], hex(A.scalar)];
-    let mut handshake = A.start_with(Arc::new(Portable), None, draws);
-    feed(&mut *handshake, &B.handshake(), usize::MAX).unwrap().unwrap();
-    assert_eq!(sent(&mut *handshake, usize::MAX), A.handshake());
 }
