@@ -6,6 +6,9 @@ use crate::scenario::Toys;
 use crate::toy::aead::ToyAead;
 use crate::toy::counter::Counter;
 use crate::toy::upgrade::Upgrader;
+#[cfg(feature = "aws-lc")]
+use peerwork_core::crypto::Fast;
+use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::identity::Keypair;
 use peerwork_core::node::{LocalNode, NodeBuilder};
 use peerwork_core::security::plaintext::Plaintext;
@@ -15,13 +18,14 @@ use peerwork_core::time::Instant;
 use peerwork_runtime::{Node, Runtime};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What secures the connections. All are muxed with mplex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// secio 1.0.0.
-    Secio,
+    Secio(Crypto),
     /// plaintext 2.0.0.
     Plaintext,
     /// [`ToyAead`].
@@ -29,7 +33,41 @@ pub enum Security {
 }
 
 /// All of them.
-pub const SECURITIES: [Security; 3] = [Security::Secio, Security::Plaintext, Security::Toy];
+pub const SECURITIES: &[Security] = &[
+    Security::Secio(Crypto::Portable),
+    Security::Plaintext,
+    Security::Toy,
+    #[cfg(feature = "aws-lc")]
+    Security::Secio(Crypto::Fast),
+];
+
+/// A crypto provider that promises security.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crypto {
+    /// [`Portable`].
+    Portable,
+    /// `Fast`, with the feature `aws-lc`.
+    #[cfg(feature = "aws-lc")]
+    Fast,
+}
+
+/// All of them.
+pub const CRYPTOS: &[Crypto] = &[
+    Crypto::Portable,
+    #[cfg(feature = "aws-lc")]
+    Crypto::Fast,
+];
+
+impl Crypto {
+    /// The provider itself.
+    pub fn provider(self) -> Arc<dyn CryptoProvider> {
+        match self {
+            Self::Portable => Arc::new(Portable),
+            #[cfg(feature = "aws-lc")]
+            Self::Fast => Arc::new(Fast),
+        }
+    }
+}
 
 /// When every network starts.
 pub const START: Instant = Instant::from_nanos(3_600_000_000_000);
@@ -44,7 +82,9 @@ pub fn builder(number: u8, security: Security) -> NodeBuilder<Toys> {
             config.swarm.connection.idle_timeout = None;
         });
     match security {
-        Security::Secio => builder.security(Secio::default()),
+        Security::Secio(crypto) => builder
+            .security(Secio::default())
+            .configure(|config| config.swarm.connection.crypto = crypto.provider()),
         Security::Plaintext => builder.security(Plaintext),
         Security::Toy => builder.security(ToyAead),
     }

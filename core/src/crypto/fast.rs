@@ -1,14 +1,30 @@
-//! The fast provider: aws-lc, where it is faster.
+//! The fast provider: aws-lc where it is faster, the portable provider elsewhere.
 
+use super::portable::signature;
 use super::{
     Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar, Portable,
     StreamCipher, Tag, UnsupportedKey,
 };
-use crate::identity::{Keypair, PublicKey};
-use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey};
+use crate::identity::{Keypair, PublicKey, RsaPublicKey, SecretKey};
+use aws_lc_rs::agreement::{self, PrivateKey};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
 use zeroize::Zeroizing;
 
-/// The fast provider.
+/// The fast provider: aws-lc where it is faster than [`Portable`], which does everything else.
+///
+/// | aws-lc does | measured against `Portable` on x86-64 |
+/// |---|---|
+/// | key agreement on P-256, P-384, P-521 | 9, 4 and 5 times as fast |
+/// | verifying ECDSA on P-256 | 6 times |
+/// | verifying RSA | 3 to 5 times |
+/// | signing with RSA | `Portable` does not |
+///
+/// The rest stays where it is. Codes and hashes are as fast there. AES in counter mode would be somewhat faster here, if it worked in place,
+/// but its codes take most of a frame's time, and aws-lc's states of cipher and code would cost an idle connection about 3 KiB more.
+/// ECDSA must be signed by RFC 6979, or a run would not replay; aws-lc draws a random nonce. Ed25519 is verified strictly, which takes
+/// more than aws-lc's verification.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fast;
 
@@ -18,11 +34,19 @@ impl CryptoProvider for Fast {
     }
 
     fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
-        Portable.sign(key, message)
+        let signature = match key.secret() {
+            SecretKey::Rsa(der) => sign_rsa(der, message),
+            other => signature::sign(other, message),
+        };
+        signature.ok_or(UnsupportedKey { provider: self.name(), key_type: key.public().key_type().name() })
     }
 
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-        Portable.verify(key, message, signature)
+        match key {
+            PublicKey::Ecdsa(point) => verify_p256(&**point, message, signature),
+            PublicKey::Rsa(key) => verify_rsa(key, message, signature),
+            other => Portable.verify(other, message, signature),
+        }
     }
 
     fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
@@ -40,6 +64,29 @@ impl CryptoProvider for Fast {
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag {
         Portable.hash(hash, parts)
     }
+}
+
+/// PKCS#1 v1.5 with SHA-256, which gives the same signature each time. `None` if the key's numbers do not fit each other, which those of a
+/// [`Keypair`] do.
+fn sign_rsa(der: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    let key = rsa::KeyPair::from_der(der).ok()?;
+    let mut signature = vec![0; key.public_modulus_len()];
+    // The generator is asked for and not used.
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
+    Some(signature)
+}
+
+fn verify_p256(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = aws_lc_rs::signature::UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+    // aws-lc would take other forms of a point as well.
+    Curve::P256.is_uncompressed(point) && key.verify(message, signature).is_ok()
+}
+
+fn verify_rsa(key: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let exponent = key.exponent().to_be_bytes();
+    let zeros = key.exponent().leading_zeros() as usize / 8;
+    let key = rsa::PublicKeyComponents { n: key.modulus(), e: &exponent[zeros..] };
+    key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
 }
 
 /// A private scalar and the public point of it.
@@ -72,7 +119,7 @@ impl EphemeralKey for AgreementKey {
         if !self.curve.is_uncompressed(point) {
             return Err(InvalidPoint);
         }
-        let point = UnparsedPublicKey::new(self.secret.algorithm(), point);
+        let point = agreement::UnparsedPublicKey::new(self.secret.algorithm(), point);
         agreement::agree(&self.secret, point, InvalidPoint, |secret| Ok(Zeroizing::new(secret.to_vec())))
     }
 }

@@ -9,7 +9,6 @@ mod address;
 mod connection_pair;
 mod identify;
 mod identity;
-mod insecure;
 mod layers;
 mod mplex;
 mod negotiation;

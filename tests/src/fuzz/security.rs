@@ -1,8 +1,8 @@
 //! Security protocols.
 
-use super::insecure::Insecure;
 use super::layers::{Outcome, feed, split_chunk};
 use bytes::BytesMut;
+use peerwork_core::crypto::Insecure;
 use peerwork_core::identity::{Keypair, PeerId};
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;

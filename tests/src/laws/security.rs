@@ -48,7 +48,7 @@ impl LayerSubject for SecuritySubject {
     type Layer = SecuredPipe;
 
     fn name(&self) -> String {
-        format!("{} {:?}", self.protocol.id(), self.role).to_lowercase()
+        format!("{} {:?}, {}", self.protocol.id(), self.role, self.crypto.name()).to_lowercase()
     }
 
     fn build(&self, case: u64, now: Instant) -> SecuredPipe {

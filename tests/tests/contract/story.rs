@@ -41,7 +41,7 @@ fn the_story() {
 #[test]
 fn bare_loop() {
     let expected = expected();
-    for security in SECURITIES {
+    for &security in SECURITIES {
         assert_eq!(story(recipe::local(security, Faults::NONE, 1)), expected, "{security:?}");
         assert_eq!(story(recipe::local(security, FAULTS, 2)), expected, "{security:?}, bad wires");
     }
@@ -51,7 +51,7 @@ fn bare_loop() {
 fn delayed_messages() {
     let expected = expected();
     for chance in 0..3 {
-        for security in SECURITIES {
+        for &security in SECURITIES {
             let network = recipe::halves::<Pipeline>(security, FAULTS, MAX_DELAY, chance);
             assert_eq!(story(network), expected, "{security:?}, chance {chance}");
         }
@@ -88,7 +88,7 @@ fn story_of_tasks<R: Runtime>(runtime: impl FnOnce(Handle) -> R, security: Secur
 #[test]
 fn tasks_over_pipes() {
     let expected = expected();
-    for (capacity, security) in [1_000, 7_000, 100_000].into_iter().zip(SECURITIES) {
+    for (capacity, &security) in [1_000, 7_000, 100_000, 3_000].into_iter().zip(SECURITIES) {
         let story = story_of_tasks(|handle| Pipes::new(handle, capacity), security);
         assert_eq!(story, expected, "{security:?}, {capacity} bytes in a pipe");
     }
@@ -97,7 +97,7 @@ fn tasks_over_pipes() {
 #[test]
 fn tasks_over_sockets() {
     let expected = expected();
-    for security in SECURITIES {
+    for &security in SECURITIES {
         let story = story_of_tasks(|_| Tokio::current().unwrap(), security);
         assert_eq!(story, expected, "{security:?}");
     }

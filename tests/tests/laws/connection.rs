@@ -12,12 +12,13 @@ use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{StreamCloseCause, StreamKey, Target};
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
-use peerwork_core::security::{Role, SecurityProtocol};
+use peerwork_core::security::Role;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::{Deadline, Instant};
 use peerwork_tests::laws::Log;
 use peerwork_tests::laws::layer::{LayerSubject, Step, record};
+use peerwork_tests::recipe::Crypto;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -36,7 +37,8 @@ const OPERATIONS: usize = 25;
 #[derive(Clone, Copy)]
 pub(crate) struct Connecting {
     pub(crate) role: Role,
-    pub(crate) encrypted: bool,
+    /// With this provider; `None` is plaintext.
+    pub(crate) secio: Option<Crypto>,
 }
 
 impl Connecting {
@@ -50,7 +52,10 @@ impl LayerSubject for Connecting {
     type Layer = NodePipe;
 
     fn name(&self) -> String {
-        let security = if self.encrypted { Secio::default().id() } else { Plaintext.id() };
+        let security = match self.secio {
+            Some(crypto) => format!("secio, {crypto:?}"),
+            None => "plaintext".into(),
+        };
         format!("node, {security}, {:?}", self.role).to_lowercase()
     }
 
@@ -60,7 +65,12 @@ impl LayerSubject for Connecting {
             config.swarm.connection.idle_timeout = None;
             config.ping.interval = None;
         });
-        let builder = if self.encrypted { builder } else { builder.security(Plaintext) };
+        let builder = match self.secio {
+            Some(crypto) => builder
+                .security(Secio::default())
+                .configure(|config| config.swarm.connection.crypto = crypto.provider()),
+            None => builder.security(Plaintext),
+        };
         let seed = Seed::reproducible(case).child(&format!("{:?}", self.role));
         NodePipe::new(builder.build_local(seed, now), self.role, now)
     }

@@ -14,7 +14,6 @@ mod services;
 mod toys;
 
 use connection::Connecting;
-use peerwork_core::crypto::Portable;
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
@@ -25,6 +24,7 @@ use peerwork_tests::laws::muxer::MuxerSubject;
 use peerwork_tests::laws::protocol::Mounted;
 use peerwork_tests::laws::security::SecuritySubject;
 use peerwork_tests::laws::{Cases, Report, Violation, table};
+use peerwork_tests::recipe::{CRYPTOS, Crypto};
 use peerwork_tests::toy::aead::ToyAead;
 use std::sync::Arc;
 use std::thread;
@@ -39,9 +39,9 @@ fn machine(subject: impl MachineSubject + Send + 'static) -> Proof {
     Box::new(move |cases| machine::prove(&subject, cases))
 }
 
-fn security(protocol: impl SecurityProtocol) -> [Proof; 2] {
+fn security(protocol: impl SecurityProtocol, crypto: Crypto) -> [Proof; 2] {
     let protocol: Arc<dyn SecurityProtocol> = Arc::new(protocol);
-    let side = |role| layer(SecuritySubject::new(Arc::clone(&protocol), Arc::new(Portable), role));
+    let side = |role| layer(SecuritySubject::new(Arc::clone(&protocol), crypto.provider(), role));
     [side(Role::Dialer), side(Role::Listener)]
 }
 
@@ -64,17 +64,19 @@ fn every_machine() -> Vec<Proof> {
         layer(negotiation::Dialing),
         layer(negotiation::Listening),
     ];
-    proofs.extend(security(Plaintext));
-    proofs.extend(security(Secio::default()));
-    proofs.extend(security(ToyAead));
+    proofs.extend(security(Plaintext, Crypto::Portable));
+    for &crypto in CRYPTOS {
+        proofs.extend(security(Secio::default(), crypto));
+        proofs.extend(security(ToyAead, crypto));
+        proofs.extend([Role::Dialer, Role::Listener].map(|role| layer(Connecting { role, secio: Some(crypto) })));
+    }
     proofs.extend(mplex());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
     proofs.extend([machine(Mounted(toys::Counting)), machine(Mounted(toys::Upgrading))]);
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),
-        layer(Connecting { role: Role::Dialer, encrypted: false }),
-        layer(Connecting { role: Role::Listener, encrypted: true }),
+        layer(Connecting { role: Role::Dialer, secio: None }),
     ]);
     proofs
 }

@@ -5,9 +5,6 @@
 //!   values of S that is the lower is written; both are accepted on either curve, as others write both.
 //! - RSA: PKCS#1 v1.5 over the SHA-256 of the message, as long as the modulus.
 
-#[cfg(test)]
-mod tests;
-
 use crate::identity::{PublicKey, RsaPublicKey, SecretKey};
 use ed25519_dalek::{Signer, Verifier};
 use rsa::{BoxedUint, Pkcs1v15Sign};

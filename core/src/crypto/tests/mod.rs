@@ -1,6 +1,7 @@
 //! What every provider that promises security must give.
 
 mod agreement;
+mod signatures;
 
 use super::*;
 use data_encoding::HEXLOWER;

@@ -94,7 +94,12 @@ impl Transcript {
         let local = Local { config, keypair, expected_peer, crypto };
         let last = scalars.last().cloned().unwrap();
         let mut draws = [self.nonce.to_vec()].into_iter().chain(scalars).chain(std::iter::repeat(last));
-        let draw = move |out: &mut [u8]| out.copy_from_slice(&draws.next().unwrap());
+        // Behind zeros, where a garbled Propose leads to a wider curve.
+        let draw = move |out: &mut [u8]| {
+            let drawn = draws.next().unwrap();
+            let start = out.len() - drawn.len();
+            out[start..].copy_from_slice(&drawn);
+        };
         Box::new(handshake::propose(local, Box::new(draw)))
     }
 
