@@ -1,6 +1,6 @@
 //! The machine.
 
-use super::codec::{self, Control, Header, HeaderDecoder, Kind, WireId};
+use super::codec::{self, Control, Header, HeaderDecoder, OurNumber, Received, TheirNumber, WireId};
 use super::stream::{Half, Reader, Stream};
 use super::table::Table;
 use super::{CONTROL_PATIENCE, MAX_CONTROL_FRAMES, MAX_EVENTS, MAX_PAYLOAD_BYTES, Mplex, WhenFull};
@@ -16,8 +16,8 @@ pub(super) struct Session {
     config: Mplex,
     state: State,
     pub(super) streams: Table,
-    /// The number of the next stream that we open.
-    next_number: u64,
+    /// The number of the next stream that we open, while there is one.
+    next_number: Option<OurNumber>,
     /// The unread bytes of all streams.
     buffered: usize,
     /// The stream that holds up the input, because it has no room for what comes next.
@@ -75,7 +75,7 @@ impl Session {
             config,
             state: State::Open(Reading::frame()),
             streams: Table::default(),
-            next_number: 0,
+            next_number: Some(OurNumber::FIRST),
             buffered: 0,
             full: None,
             control: Queue::default(),
@@ -110,28 +110,36 @@ impl Session {
 
     /// Returns the stream that the body is for.
     fn handle_header(&mut self, header: Header) -> Result<Option<StreamId>, MuxerError> {
-        let stream = self.streams.by_wire(header.id);
-        match (header.kind, stream) {
-            (Kind::Open, Some(_)) => {
-                let reason = "a new stream has the number of an open one";
-                return Err(MuxerError::Violation { protocol: "mplex", reason });
+        match header.received {
+            Received::Data(wire) => return Ok(self.streams.by_wire(wire)),
+            Received::Open(number) => self.accept(number)?,
+            Received::Close(wire) => {
+                if let Some(id) = self.streams.by_wire(wire) {
+                    self.handle_close(id);
+                }
             }
-            (Kind::Open, None) => self.accept(header.id),
-            (Kind::Data, Some(_)) => return Ok(stream),
-            (Kind::Close, Some(id)) => self.handle_close(id),
-            (Kind::Reset, Some(id)) => self.handle_reset(id),
-            (Kind::Data | Kind::Close | Kind::Reset, None) => {}
+            Received::Reset(wire) => {
+                if let Some(id) = self.streams.by_wire(wire) {
+                    self.handle_reset(id);
+                }
+            }
         }
         Ok(None)
     }
 
-    fn accept(&mut self, wire: WireId) {
+    fn accept(&mut self, number: TheirNumber) -> Result<(), MuxerError> {
+        let wire = WireId::Theirs(number);
+        if self.streams.by_wire(wire).is_some() {
+            let reason = "a new stream has the number of an open one";
+            return Err(MuxerError::Violation { protocol: "mplex", reason });
+        }
         if self.streams.inbound() < self.config.max_inbound_streams {
             let id = self.streams.insert(wire);
             self.events.push(StreamsEvent::Opened(id));
         } else {
-            self.send(wire, Kind::Reset);
+            self.send(Control::Reset(wire));
         }
+        Ok(())
     }
 
     fn handle_close(&mut self, id: StreamId) {
@@ -187,7 +195,7 @@ impl Session {
 
     fn reset_full(&mut self, id: StreamId) {
         if let Some(stream) = self.forget(id) {
-            self.send(stream.wire, Kind::Reset);
+            self.send(Control::Reset(stream.wire));
             self.events.push(StreamsEvent::Reset(id, ResetCause::BufferFull));
         }
     }
@@ -233,8 +241,8 @@ impl Session {
     }
 
     /// Queues a control frame.
-    fn send(&mut self, id: WireId, kind: Kind) {
-        self.control.push(Control { id, kind });
+    fn send(&mut self, frame: Control) {
+        self.control.push(frame);
         if self.control.len() >= MAX_CONTROL_FRAMES && self.control_deadline.is_none() {
             self.control_deadline = Some(self.now + CONTROL_PATIENCE);
         }
@@ -369,17 +377,16 @@ impl Layer for Session {
 impl Muxer for Session {
     fn open_stream(&mut self, now: Instant) -> Result<StreamId, OpenError> {
         self.see(now);
-        if self.is_dead() || self.next_number > codec::MAX_NUMBER {
+        let Some(number) = self.next_number.filter(|_| !self.is_dead()) else {
             return Err(OpenError::Closed);
-        }
+        };
         if !self.can_open() {
             self.opener_waits = true;
             return Err(OpenError::Blocked);
         }
-        let wire = WireId::Ours(self.next_number);
-        self.next_number += 1;
-        self.send(wire, Kind::Open);
-        Ok(self.streams.insert(wire))
+        self.next_number = number.next();
+        self.send(Control::Open(number));
+        Ok(self.streams.insert(WireId::Ours(number)))
     }
 
     fn write(
@@ -443,7 +450,7 @@ impl Muxer for Session {
         {
             stream.local = Half::Closed;
             let wire = stream.wire;
-            self.send(wire, Kind::Close);
+            self.send(Control::Close(wire));
             self.settle(id);
         }
     }
@@ -456,7 +463,7 @@ impl Muxer for Session {
             && !stream.is_closed()
             && !dead
         {
-            self.send(stream.wire, Kind::Reset);
+            self.send(Control::Reset(stream.wire));
         }
     }
 }

@@ -1,6 +1,6 @@
 mod limits;
 
-use super::codec::{self, Control, Kind, MAX_NUMBER, WireId};
+use super::codec::{self, Control, MAX_NUMBER, OurNumber, Received, TheirNumber, WireId};
 use super::session::Session;
 use super::*;
 use crate::machine::{Close, End, Layer};
@@ -77,22 +77,28 @@ fn write(session: &mut Session, id: StreamId, data: &[u8]) -> Result<BytesMut, W
     Ok(out)
 }
 
+fn ours(number: u64) -> WireId {
+    WireId::Ours(OurNumber::at(number))
+}
+
+fn theirs(number: u64) -> WireId {
+    WireId::Theirs(TheirNumber::at(number))
+}
+
 // The wire.
 
 #[test]
 fn control_frames_of_the_reference() {
-    let (ours, theirs) = (WireId::Ours(17), WireId::Theirs(17));
     let table = [
-        (WireId::Ours(0), Kind::Open, "000130"),
-        (ours, Kind::Open, "8801023137"),
-        (theirs, Kind::Close, "8b0100"),
-        (ours, Kind::Close, "8c0100"),
-        (theirs, Kind::Reset, "8d0100"),
-        (ours, Kind::Reset, "8e0100"),
+        (Control::Open(OurNumber::FIRST), "000130"),
+        (Control::Open(OurNumber::at(17)), "8801023137"),
+        (Control::Close(theirs(17)), "8b0100"),
+        (Control::Close(ours(17)), "8c0100"),
+        (Control::Reset(theirs(17)), "8d0100"),
+        (Control::Reset(ours(17)), "8e0100"),
     ];
-    for (id, kind, bytes) in table {
+    for (control, bytes) in table {
         let mut out = BytesMut::new();
-        let control = Control { id, kind };
         control.encode(&mut out);
         assert_eq!(out, hex(bytes), "{control:?}");
         assert_eq!(control.len(), out.len(), "{control:?}");
@@ -101,21 +107,20 @@ fn control_frames_of_the_reference() {
 
 #[test]
 fn headers_of_the_reference() {
-    let (ours, theirs) = (WireId::Ours(17), WireId::Theirs(17));
     let table = [
-        ("0001", WireId::Theirs(0), Kind::Open, 1),
-        ("0000", WireId::Theirs(0), Kind::Open, 0),
-        ("880102", theirs, Kind::Open, 2),
-        ("890105", ours, Kind::Data, 5),
-        ("8a0105", theirs, Kind::Data, 5),
-        ("8b0100", ours, Kind::Close, 0),
-        ("8c0100", theirs, Kind::Close, 0),
-        ("8d0100", ours, Kind::Reset, 0),
-        ("8e0100", theirs, Kind::Reset, 0),
-        ("faffffffffffffff7f00", WireId::Theirs(MAX_NUMBER), Kind::Data, 0),
-        ("02808040", WireId::Theirs(0), Kind::Data, MAX_PAYLOAD_BYTES),
+        ("0001", Received::Open(TheirNumber::at(0)), 1),
+        ("0000", Received::Open(TheirNumber::at(0)), 0),
+        ("880102", Received::Open(TheirNumber::at(17)), 2),
+        ("890105", Received::Data(ours(17)), 5),
+        ("8a0105", Received::Data(theirs(17)), 5),
+        ("8b0100", Received::Close(ours(17)), 0),
+        ("8c0100", Received::Close(theirs(17)), 0),
+        ("8d0100", Received::Reset(ours(17)), 0),
+        ("8e0100", Received::Reset(theirs(17)), 0),
+        ("faffffffffffffff7f00", Received::Data(theirs(MAX_NUMBER)), 0),
+        ("02808040", Received::Data(theirs(0)), MAX_PAYLOAD_BYTES),
     ];
-    for (bytes, id, kind, len) in table {
+    for (bytes, received, len) in table {
         for chunk in 1..=bytes.len() / 2 {
             let mut decoder = codec::HeaderDecoder::default();
             let mut input = BytesMut::new();
@@ -126,9 +131,17 @@ fn headers_of_the_reference() {
                 header = decoder.decode(&mut input).unwrap();
                 assert_eq!(input, "", "{bytes}");
             }
-            assert_eq!(header, Some(codec::Header { id, kind, len }), "{bytes}");
+            assert_eq!(header, Some(codec::Header { received, len }), "{bytes}");
         }
     }
+}
+
+#[test]
+fn our_numbers_end() {
+    let last = OurNumber::at(MAX_NUMBER);
+    assert_eq!(OurNumber::FIRST.next(), Some(OurNumber::at(1)));
+    assert_eq!(OurNumber::at(MAX_NUMBER - 1).next(), Some(last));
+    assert_eq!(last.next(), None);
 }
 
 #[test]
@@ -152,16 +165,15 @@ fn streams_on_the_wire() {
 
 proptest! {
     #[test]
-    fn frames_fit_into_their_room(number in 0..=MAX_NUMBER, shift in 0_u32..60, room in 1_usize..3_000_000, theirs: bool) {
+    fn frames_fit_into_their_room(number in 0..=MAX_NUMBER, shift in 0_u32..60, room in 1_usize..3_000_000, remote: bool) {
         let number = number >> shift;
-        let id = if theirs { WireId::Theirs(number) } else { WireId::Ours(number) };
+        let id = if remote { theirs(number) } else { ours(number) };
         let len = codec::payload_room(id, room).min(MAX_PAYLOAD_BYTES);
         let mut out = BytesMut::new();
         codec::encode_data(id, &vec![0; len], &mut out);
         prop_assert!(len == 0 || out.len() <= room);
         prop_assert!(len == MAX_PAYLOAD_BYTES || room < 13 || out.len() + 2 >= room, "room is used");
-        for kind in [Kind::Open, Kind::Close, Kind::Reset] {
-            let control = Control { id, kind };
+        for control in [Control::Open(OurNumber::at(number)), Control::Close(id), Control::Reset(id)] {
             out.clear();
             control.encode(&mut out);
             prop_assert_eq!(control.len(), out.len());
