@@ -16,6 +16,18 @@ pub struct ConnectionConfig {
     pub muxers: Vec<Arc<dyn MuxerProtocol>>,
     /// Where signatures and ciphers come from.
     pub crypto: Arc<dyn CryptoProvider>,
+    /// Whether a dialer sends the first message of its last security protocol right behind that protocol's name, without waiting
+    /// for the remote to accept it. Saves a round trip; there is no other protocol left to fall back to in either case. What is
+    /// lost: a remote that refuses may break the connection before its refusal is read, so the error may be
+    /// [`ConnectionError::ClosedByPeer`](super::ConnectionError::ClosedByPeer) or its like where it would be a clear word.
+    ///
+    /// Default: true. rust-libp2p does so by default, so what others listen with has met it.
+    pub lazy_security: bool,
+    /// Whether raw streams, those of the application, are opened without waiting for the remote to accept their protocol; see
+    /// [`StreamOptions::lazy`](crate::protocols::StreamOptions::lazy).
+    ///
+    /// Default: false, since then an open stream means that the remote speaks the protocol.
+    pub lazy_streams: bool,
     /// How long a connection may take until streams can be opened on it. Ends an attack by silence.
     pub handshake_timeout: Duration,
     /// How long a stream may take to agree on a protocol; it is reset after that.
@@ -34,13 +46,16 @@ pub struct ConnectionConfig {
 }
 
 impl Default for ConnectionConfig {
-    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); 15 s for a handshake, 10 s for a stream's
+    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); lazy in security, not in streams; 15 s
+    /// for a handshake, 10 s for a stream's
     /// negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 256 streams in negotiation.
     fn default() -> Self {
         Self {
             security: Vec::new(),
             muxers: Vec::new(),
             crypto: crypto::default_provider(),
+            lazy_security: true,
+            lazy_streams: false,
             handshake_timeout: Duration::from_secs(15),
             negotiation_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(60)),

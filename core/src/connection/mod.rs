@@ -159,7 +159,8 @@ impl<C: Carrier> Connection<C> {
         match self.carrier.open_stream(now) {
             Ok(id) => {
                 let Wish { open, protocols, options } = wish;
-                let negotiator = Negotiator::dialer(protocols, now);
+                let lazy = options.lazy || (options.framing == Framing::Raw && self.config.lazy_streams);
+                let negotiator = Negotiator::dialer(protocols, lazy, now);
                 self.add_stream(id, negotiator, Some((open, options)), now);
             }
             Err(OpenError::Closed) => {
@@ -185,9 +186,7 @@ impl<C: Carrier> Connection<C> {
         let deadline = Deadline::new(now + self.config.negotiation_timeout, "stream negotiation timeout");
         self.deadlines.set(id, Some(deadline));
         let negotiating = Negotiating { negotiator, open, input: BytesMut::new(), unsent: BytesMut::new() };
-        let phase = StreamPhase::Negotiating(Box::new(negotiating));
-        let stream = Stream { phase, keep_alive, queued: false, became: None, over: None, reported: false };
-        self.streams.insert(id, Box::new(stream));
+        self.streams.insert(id, Box::new(Stream::new(negotiating, keep_alive)));
         self.advance_stream(id, now);
     }
 
@@ -206,7 +205,9 @@ impl<C: Carrier> Connection<C> {
             },
             StreamPhase::Framed(framed) => {
                 framed.write(id, &mut self.carrier, now);
-                if let Err(cause) = framed.read(id, &mut self.carrier, now) {
+                if stream.late.is_none()
+                    && let Err(cause) = framed.read(id, &mut self.carrier, now)
+                {
                     self.carrier.reset(id, now);
                     return self.end_stream(id, cause);
                 }
@@ -216,7 +217,7 @@ impl<C: Carrier> Connection<C> {
             }
             StreamPhase::Raw(raw) => {
                 raw.outgoing.write(id, &mut self.carrier, now);
-                if raw.discard {
+                if raw.discard && stream.late.is_none() {
                     raw.discard_input(id, &mut self.carrier, now);
                 }
                 if raw.is_over() {
@@ -226,36 +227,57 @@ impl<C: Carrier> Connection<C> {
         }
     }
 
-    /// A stream has agreed on a protocol.
+    /// A stream has agreed on a protocol, or does not wait for the answer to its last proposal.
     fn start_protocol(&mut self, id: StreamId, protocol: ProtocolId, now: Instant) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let StreamPhase::Negotiating(negotiating) = &mut stream.phase else { return };
+        let Some(mut negotiating) = stream.take_negotiating() else { return };
         let (open, options) = match negotiating.open {
             Some((open, options)) => (Some(open), options),
-            // The listener only agrees on what the table of its start has; it may be gone from today's.
-            None => match self.protocols.0.get(&protocol) {
-                Some(options) => (None, *options),
-                None => {
+            None => {
+                self.negotiating -= 1;
+                // The listener only agrees on what the table of its start has; it may be gone from today's.
+                let Some(options) = self.protocols.0.get(&protocol) else {
                     self.carrier.reset(id, now);
                     return self.forget(id);
-                }
-            },
+                };
+                stream.keep_alive = options.keep_alive;
+                self.keep_alive += usize::from(options.keep_alive);
+                (None, *options)
+            }
         };
-        let rest = std::mem::take(&mut negotiating.input).freeze();
         let unsent = std::mem::take(&mut negotiating.unsent).freeze();
-        if open.is_none() {
-            self.negotiating -= 1;
-            stream.keep_alive = options.keep_alive;
-            self.keep_alive += usize::from(options.keep_alive);
+        let mut rest = Bytes::new();
+        if negotiating.negotiator.awaits_answer() {
+            stream.late = Some(negotiating);
+        } else {
+            rest = negotiating.input.freeze();
+            self.deadlines.set(id, None);
         }
         stream.phase = match options.framing {
             Framing::Raw => StreamPhase::Raw(Raw::new(rest, unsent)),
             _ => StreamPhase::Framed(Box::new(Framed::new(options, rest, unsent))),
         };
         stream.became = Some(Became::Open { protocol, options, open });
-        self.deadlines.set(id, None);
         self.queue_report(id);
+        self.take_late_answer(id, now);
         self.advance_stream(id, now);
+    }
+
+    /// Takes the answer to a proposal that a stream did not wait for. True: none is missing (any more).
+    fn take_late_answer(&mut self, id: StreamId, now: Instant) -> bool {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.late.is_some()) else {
+            return true;
+        };
+        match stream.take_late_answer(id, &mut self.carrier, now) {
+            Ok(false) => return false,
+            Ok(true) if matches!(stream.phase, StreamPhase::Raw(Raw { discard: true, .. })) => {}
+            Ok(true) => self.deadlines.set(id, None),
+            Err(error) => {
+                self.carrier.reset(id, now);
+                self.close_from_outside(id, StreamCloseCause::NotAgreed(Box::new(negotiation_failed(error))));
+            }
+        }
+        true
     }
 
     /// A stream ended before it had a protocol. The carrier knows already.
@@ -328,6 +350,7 @@ impl<C: Carrier> Connection<C> {
                 let negotiator = Negotiator::listener(self.protocols.clone(), now);
                 self.add_stream(id, negotiator, None, now);
             }
+            StreamsEvent::Readable(id) if !self.take_late_answer(id, now) => {}
             StreamsEvent::Readable(id) => {
                 self.wake(id, |raw| std::mem::take(&mut raw.read_blocked), StreamEvent::Readable(id));
                 self.advance_stream(id, now);
@@ -359,7 +382,7 @@ impl<C: Carrier> Connection<C> {
     }
 
     fn close_from_outside(&mut self, id: StreamId, cause: StreamCloseCause) {
-        if let Some(Stream { phase: StreamPhase::Raw(_), over: None, .. }) =
+        if let Some(Stream { phase: StreamPhase::Raw(Raw { discard: false, .. }), over: None, .. }) =
             self.streams.get(&id).map(Box::as_ref)
         {
             self.events.push(StreamEvent::Closed(id, cause.clone()));
@@ -397,7 +420,13 @@ impl<C: Carrier> Connection<C> {
         while let Some(id) = self.deadlines.pop_due(now) {
             self.carrier.reset(id, now);
             self.fail_negotiation(id, StreamError::Timeout);
-            self.end_stream(id, StreamCloseCause::ResetHere);
+            let cause = match self.streams.get(&id).map(Box::as_ref) {
+                Some(Stream { late: Some(_), .. }) => {
+                    StreamCloseCause::NotAgreed(Box::new(StreamError::Timeout))
+                }
+                _ => StreamCloseCause::ResetHere,
+            };
+            self.close_from_outside(id, cause);
         }
         if self.idle_at.is_some_and(|at| at <= now) {
             self.carrier.close(ConnectionError::Idle, now);

@@ -13,8 +13,8 @@ pub(super) enum Negotiator<S: ?Sized> {
 }
 
 impl<S: Supported + ?Sized> Negotiator<S> {
-    pub(super) fn dialer(proposals: SmallVec<[ProtocolId; 1]>, now: Instant) -> Self {
-        Self::Dialer(Dialer::new(proposals, now))
+    pub(super) fn dialer(proposals: SmallVec<[ProtocolId; 1]>, lazy: bool, now: Instant) -> Self {
+        Self::Dialer(if lazy { Dialer::lazy(proposals, now) } else { Dialer::new(proposals, now) })
     }
 
     pub(super) fn listener(supported: Arc<S>, now: Instant) -> Self {
@@ -32,6 +32,14 @@ impl<S: Supported + ?Sized> Negotiator<S> {
             Self::Listener(listener) => listener.handle_input(input, now).map(|()| listener.poll_event()),
         }?;
         Ok(agreed.map(|Negotiated(protocol)| protocol))
+    }
+
+    /// Whether the remote has yet to answer. That may be so after the agreement, if the dialer is lazy.
+    pub(super) fn awaits_answer(&self) -> bool {
+        match self {
+            Self::Dialer(dialer) => dialer.wants_input(),
+            Self::Listener(listener) => listener.wants_input(),
+        }
     }
 
     pub(super) fn poll_transmit(&mut self, out: &mut BytesMut, max: usize, now: Instant) -> usize {

@@ -57,6 +57,8 @@ struct SelectingSecurity {
 struct Securing {
     deadline: Instant,
     protocol: ProtocolId,
+    /// The negotiation, if the remote has yet to accept the protocol.
+    unanswered: Option<Box<Negotiator<[ProtocolId]>>>,
     handshake: Box<dyn Handshake>,
 }
 
@@ -93,9 +95,9 @@ fn no_muxer(error: NegotiationError) -> ConnectionError {
     ConnectionError::Negotiation { what: "muxer", error }
 }
 
-fn negotiator(role: Role, ids: Arc<[ProtocolId]>, now: Instant) -> Negotiator<[ProtocolId]> {
+fn negotiator(role: Role, ids: Arc<[ProtocolId]>, lazy: bool, now: Instant) -> Negotiator<[ProtocolId]> {
     match role {
-        Role::Dialer => Negotiator::dialer(ids.iter().cloned().collect(), now),
+        Role::Dialer => Negotiator::dialer(ids.iter().cloned().collect(), lazy, now),
         Role::Listener => Negotiator::listener(ids, now),
     }
 }
@@ -103,9 +105,9 @@ fn negotiator(role: Role, ids: Arc<[ProtocolId]>, now: Instant) -> Negotiator<[P
 impl Pipeline {
     /// Starts to upgrade a fresh byte stream.
     pub fn new(config: Arc<ConnectionConfig>, setup: HandshakeSetup, now: Instant) -> Self {
-        let negotiator = negotiator(setup.role, config.security_ids(), now);
+        let negotiator = negotiator(setup.role, config.security_ids(), config.lazy_security, now);
         let deadline = now + config.handshake_timeout;
-        Self {
+        let mut pipeline = Self {
             role: setup.role,
             phase: Phase::Security(Box::new(SelectingSecurity { deadline, negotiator, setup })),
             transmit: Transmit::default(),
@@ -114,7 +116,10 @@ impl Pipeline {
             owes_closed: false,
             close: None,
             config,
-        }
+        };
+        // A lazy dialer has its protocol already. An error shows again with the first input.
+        drop(pipeline.advance(&mut BytesMut::new(), now));
+        pipeline
     }
 
     /// Runs the phases on `input` until they need more.
@@ -127,7 +132,14 @@ impl Pipeline {
                     selecting.negotiator.poll_transmit(self.transmit.raw(), usize::MAX, now);
                     self.start_handshake(id, now);
                 }
-                Phase::Handshake(Securing { protocol, handshake, .. }) => {
+                Phase::Handshake(Securing { protocol, handshake, unanswered, .. }) => {
+                    if let Some(negotiator) = unanswered {
+                        negotiator.advance(input, now).map_err(no_security)?;
+                        if negotiator.awaits_answer() {
+                            return Ok(());
+                        }
+                        *unanswered = None;
+                    }
                     handshake
                         .handle_input(input, now)
                         .map_err(|error| ConnectionError::security(protocol, error))?;
@@ -159,16 +171,17 @@ impl Pipeline {
 
     fn start_handshake(&mut self, id: ProtocolId, now: Instant) {
         let Phase::Security(selecting) = self.take_phase() else { return };
-        let SelectingSecurity { deadline, setup, .. } = *selecting;
+        let SelectingSecurity { deadline, negotiator, setup } = *selecting;
+        let unanswered = negotiator.awaits_answer().then(|| Box::new(negotiator));
         if let Some(security) = self.config.security.iter().find(|security| security.id() == id) {
             let handshake = security.start(setup, now);
-            self.phase = Phase::Handshake(Securing { deadline, protocol: id, handshake });
+            self.phase = Phase::Handshake(Securing { deadline, protocol: id, unanswered, handshake });
         }
     }
 
     fn start_muxer_negotiation(&mut self, secured: Secured, now: Instant) {
         let Phase::Handshake(Securing { deadline, protocol, .. }) = self.take_phase() else { return };
-        let negotiator = negotiator(self.role, self.config.muxer_ids(), now);
+        let negotiator = negotiator(self.role, self.config.muxer_ids(), false, now);
         let selecting = SelectingMuxer { deadline, negotiator, security: protocol, secured };
         self.phase = Phase::Muxer(Box::new(selecting));
     }
@@ -212,9 +225,12 @@ impl Pipeline {
         self.close = Some(closing);
     }
 
-    /// The remote broke something: no last words.
+    /// The remote broke something: no last words. But one that did not wait to be refused has yet to learn that it was.
     fn fail(&mut self, error: ConnectionError, now: Instant) {
-        self.die(error, End::Failed, Closing::Now, now);
+        match error {
+            ConnectionError::Negotiation { error: NegotiationError::Refused, .. } => self.close(error, now),
+            error => self.die(error, End::Failed, Closing::Now, now),
+        }
     }
 
     /// Fills the transmit buffer with what the current phase has to send, up to about `max` bytes.
@@ -337,13 +353,19 @@ impl Layer for Pipeline {
         if let Err(error) = &result {
             self.fail(error.clone(), now);
         }
-        result
+        match self.close {
+            Some(Closing::Flushing { .. }) => Ok(()),
+            _ => result,
+        }
     }
 
     fn handle_end(&mut self, end: End, now: Instant) {
         let error = match &mut self.phase {
             Phase::Security(selecting) => {
                 selecting.negotiator.end(end, now).map_or_else(no_security, |()| end.into())
+            }
+            Phase::Handshake(Securing { unanswered: Some(negotiator), .. }) => {
+                negotiator.end(end, now).map_or_else(no_security, |()| end.into())
             }
             Phase::Handshake(Securing { protocol, handshake, .. }) => {
                 handshake.handle_end(end, now);

@@ -10,7 +10,8 @@ use bytes::Bytes;
 /// What the application learns about a raw stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamEvent {
-    /// [`ReadError::Blocked`] has ended.
+    /// [`ReadError::Blocked`] has ended: there is something to read. On a stream that did not wait for the answer to its proposal
+    /// ([`StreamOptions::lazy`](crate::protocols::StreamOptions::lazy)) it may come for the answer alone.
     Readable(StreamId),
     /// [`WriteError::Blocked`] has ended.
     Writable(StreamId),
@@ -26,12 +27,19 @@ impl<C: Carrier> Connection<C> {
     /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
     pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
         let now = self.latest.see(now);
-        let Some(Stream { phase: StreamPhase::Raw(raw), .. }) =
+        let Some(Stream { phase: StreamPhase::Raw(raw), late, over, .. }) =
             self.streams.get_mut(&stream).map(Box::as_mut)
         else {
             return Err(ReadError::Closed);
         };
-        let result = raw.read(stream, max.max(1), &mut self.carrier, now);
+        let result = match late {
+            None => raw.read(stream, max.max(1), &mut self.carrier, now),
+            Some(_) if over.is_some() || self.reports.life.is_over() => Err(ReadError::Closed),
+            Some(_) => {
+                raw.read_blocked = true;
+                Err(ReadError::Blocked)
+            }
+        };
         let is_drained = matches!(result, Err(ReadError::Ended | ReadError::Closed));
         if raw.is_over() || (is_drained && self.reports.life.is_over()) {
             self.end_stream(stream, StreamCloseCause::Ended);

@@ -18,6 +18,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// A stream and what the node has yet to hear of it.
 pub(super) struct Stream {
     pub(super) phase: StreamPhase,
+    /// The negotiation, if the stream did not wait for the answer to its last proposal. Until the remote has answered, nothing can
+    /// be read.
+    pub(super) late: Option<Box<Negotiating>>,
     pub(super) keep_alive: bool,
     /// Stands in the line of streams with reports.
     pub(super) queued: bool,
@@ -33,6 +36,45 @@ pub(super) enum StreamPhase {
     Negotiating(Box<Negotiating>),
     Framed(Box<Framed>),
     Raw(Raw),
+}
+
+impl Stream {
+    pub(super) fn new(negotiating: Negotiating, keep_alive: bool) -> Self {
+        let phase = StreamPhase::Negotiating(Box::new(negotiating));
+        Self { phase, late: None, keep_alive, queued: false, became: None, over: None, reported: false }
+    }
+
+    /// Gives the negotiation of a stream that is about to become something else.
+    pub(super) fn take_negotiating(&mut self) -> Option<Box<Negotiating>> {
+        match std::mem::replace(&mut self.phase, StreamPhase::Raw(Raw::new(Bytes::new(), Bytes::new()))) {
+            StreamPhase::Negotiating(negotiating) => Some(negotiating),
+            phase => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    /// Takes the answer to a proposal that was not waited for. True: none is missing (any more).
+    ///
+    /// # Errors
+    /// The remote does not agree, or ended the stream first.
+    pub(super) fn take_late_answer(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<bool, NegotiationError> {
+        let Some(late) = &mut self.late else { return Ok(true) };
+        let Some(rest) = late.late_answer(id, carrier, now)? else { return Ok(false) };
+        self.late = None;
+        match &mut self.phase {
+            StreamPhase::Negotiating(_) => {}
+            StreamPhase::Framed(framed) => framed.cutter.push(rest),
+            StreamPhase::Raw(raw) => raw.rest = rest,
+        }
+        Ok(true)
+    }
 }
 
 /// What a stream has become.
@@ -66,22 +108,74 @@ impl Negotiating {
         now: Instant,
     ) -> Result<Option<ProtocolId>, NegotiationError> {
         loop {
-            let agreed = self.negotiator.advance(&mut self.input, now)?;
+            let agreed = match self.negotiator.advance(&mut self.input, now) {
+                Err(NegotiationError::Refused) => return self.refuse(id, carrier, now),
+                outcome => outcome?,
+            };
             self.negotiator.poll_transmit(&mut self.unsent, usize::MAX, now);
             self.write(id, carrier, now);
-            if agreed.is_some() {
+            if agreed.is_some() || !self.read(id, carrier, now)? {
                 return Ok(agreed);
             }
-            match carrier.read(id, READ_BYTES, now) {
-                Ok(chunk) => self.input.extend_from_slice(&chunk),
-                // Why it is closed, an event of the carrier says.
-                Err(ReadError::Blocked | ReadError::Closed) => return Ok(None),
-                Err(ReadError::Ended) => {
-                    self.negotiator.end(End::Closed, now)?;
-                    return Ok(None);
-                }
+        }
+    }
+
+    /// After the agreement: gives what came behind the answer, once the answer has come.
+    fn late_answer(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<Option<Bytes>, NegotiationError> {
+        loop {
+            self.negotiator.advance(&mut self.input, now)?;
+            if !self.negotiator.awaits_answer() {
+                return Ok(Some(std::mem::take(&mut self.input).freeze()));
+            }
+            if !self.read(id, carrier, now)? {
+                return Ok(None);
             }
         }
+    }
+
+    /// The remote did not wait to be refused. A reset could overtake the refusal, so our direction is closed behind it, and what
+    /// the remote sends is dropped until it closes too. The deadline of negotiations holds for that as well.
+    fn refuse(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<Option<ProtocolId>, NegotiationError> {
+        self.negotiator.poll_transmit(&mut self.unsent, usize::MAX, now);
+        self.write(id, carrier, now);
+        if self.unsent.is_empty() {
+            carrier.close_write(id, now);
+        }
+        loop {
+            self.input = BytesMut::new();
+            if !self.read(id, carrier, now)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads once. False: there is nothing to read.
+    fn read(
+        &mut self,
+        id: StreamId,
+        carrier: &mut dyn Streams,
+        now: Instant,
+    ) -> Result<bool, NegotiationError> {
+        match carrier.read(id, READ_BYTES, now) {
+            Ok(chunk) => self.input.extend_from_slice(&chunk),
+            // Why it is closed, an event of the carrier says.
+            Err(ReadError::Blocked | ReadError::Closed) => return Ok(false),
+            Err(ReadError::Ended) => {
+                self.negotiator.end(End::Closed, now)?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn write(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) {

@@ -11,6 +11,12 @@ use std::mem;
 /// Proposes protocols, one after another, until the remote accepts one.
 ///
 /// The header and the first proposal leave together; each further one leaves when the one before it was refused.
+///
+/// A *lazy* dialer does not wait for the answer to its last proposal, since there is nothing left to choose: its event comes when
+/// that proposal is made, and what the protocol sends may leave right behind it. The bytes are those of a patient dialer,
+/// earlier by a round trip. It must be given input until [`Layer::wants_input`] is false: then the remote has accepted, and the
+/// rest of the input belongs to the protocol. If the remote refuses, the error comes after the event, and what was sent meanwhile is
+/// lost.
 #[derive(Debug)]
 pub struct Dialer {
     proposals: SmallVec<[ProtocolId; 1]>,
@@ -18,19 +24,27 @@ pub struct Dialer {
     made: usize,
     /// How many of those have left. The header leaves with the first.
     sent: usize,
+    event: EventWhen,
     state: State,
 }
 
-#[derive(Debug)]
+/// When the event is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EventWhen {
+    Accepted,
+    /// Once nothing is left to choose. No input is taken while it waits.
+    LastProposed,
+    Given,
+}
+
+#[derive(Debug, PartialEq)]
 enum State {
     /// The remote's header has not come.
     AwaitHeader,
     /// The answer to the last proposal made has not come.
     AwaitAnswer,
-    /// The last proposal made was accepted; the event waits.
-    Agreed,
-    /// The event was taken.
-    Done,
+    /// The last proposal made was accepted.
+    Accepted,
     Dead(NegotiationError),
 }
 
@@ -44,17 +58,31 @@ impl Dialer {
         } else {
             State::AwaitHeader
         };
-        Self { made: proposals.len().min(1), sent: 0, proposals, state }
+        Self { made: proposals.len().min(1), sent: 0, proposals, event: EventWhen::Accepted, state }
+    }
+
+    /// As [`Dialer::new`], but lazy.
+    pub fn lazy(proposals: SmallVec<[ProtocolId; 1]>, now: Instant) -> Self {
+        Self { event: EventWhen::LastProposed, ..Self::new(proposals, now) }
+    }
+
+    fn event_is_due(&self) -> bool {
+        match (self.event, &self.state) {
+            (EventWhen::Given, _) | (_, State::Dead(_)) => false,
+            (_, State::Accepted) => true,
+            (EventWhen::LastProposed, _) => self.made == self.proposals.len(),
+            (EventWhen::Accepted, _) => false,
+        }
     }
 
     fn advance(&mut self, input: &mut BytesMut) -> Result<(), NegotiationError> {
-        if let State::AwaitHeader = self.state {
+        if self.state == State::AwaitHeader && self.wants_input() {
             if !codec::take_header(input)? {
                 return Ok(());
             }
             self.state = State::AwaitAnswer;
         }
-        while let State::AwaitAnswer = self.state {
+        while self.wants_input() {
             let Some((message, len)) = codec::decode(input)? else {
                 return Ok(());
             };
@@ -67,7 +95,7 @@ impl Dialer {
     fn handle_answer(&mut self, answer: Message<'_>) -> Result<(), NegotiationError> {
         match answer {
             Message::Name(name) if name == self.proposals[self.made - 1].as_str() => {
-                self.state = State::Agreed;
+                self.state = State::Accepted;
                 Ok(())
             }
             Message::NotAvailable if self.made < self.proposals.len() => {
@@ -99,7 +127,7 @@ impl Layer for Dialer {
     }
 
     fn handle_end(&mut self, _end: End, _now: Instant) {
-        if self.wants_input() {
+        if let State::AwaitHeader | State::AwaitAnswer = self.state {
             self.state = State::Dead(NegotiationError::Ended);
         }
     }
@@ -122,10 +150,10 @@ impl Layer for Dialer {
     }
 
     fn poll_event(&mut self) -> Option<Negotiated> {
-        let State::Agreed = self.state else {
+        if !self.event_is_due() {
             return None;
-        };
-        self.state = State::Done;
+        }
+        self.event = EventWhen::Given;
         Some(Negotiated(self.proposals[self.made - 1].clone()))
     }
 
@@ -134,7 +162,7 @@ impl Layer for Dialer {
     }
 
     fn wants_input(&self) -> bool {
-        matches!(self.state, State::AwaitHeader | State::AwaitAnswer)
+        matches!(self.state, State::AwaitHeader | State::AwaitAnswer) && !self.event_is_due()
     }
 
     fn poll_close(&mut self) -> Option<Close> {

@@ -48,7 +48,10 @@ impl<V> Supported for BTreeMap<ProtocolId, V> {
 /// header and answer then leave together, and whoever connects and says nothing is told nothing.
 ///
 /// A dialer need not wait for answers: it may send its header, all its proposals and the first bytes of the protocol at
-/// once. `ls` is answered with as many protocols as fit into one message.
+/// once. If it did and its proposals are refused, those bytes make no sense here: the error is [`NegotiationError::Refused`], and
+/// the refusals that have not left yet are still given by `poll_transmit`, so that the dialer learns why.
+///
+/// `ls` is answered with as many protocols as fit into one message.
 pub struct Listener<S: ?Sized> {
     supported: Arc<S>,
     /// Answers that have not left, oldest first: at most the header and one for each of [`MAX_PROPOSALS`] messages.
@@ -163,7 +166,7 @@ impl<S: Supported + ?Sized> Layer for Listener<S> {
 
     fn poll_transmit(&mut self, out: &mut BytesMut, max: usize, _now: Instant) -> usize {
         let before = out.len();
-        if let State::Dead(_) = self.state {
+        if self.poll_close() == Some(Close::Now) {
             return 0;
         }
         let mut sent = 0;
@@ -194,7 +197,11 @@ impl<S: Supported + ?Sized> Layer for Listener<S> {
     }
 
     fn poll_close(&mut self) -> Option<Close> {
-        matches!(self.state, State::Dead(_)).then_some(Close::Now)
+        match self.state {
+            State::Dead(NegotiationError::Refused) => Some(Close::Flush),
+            State::Dead(_) => Some(Close::Now),
+            _ => None,
+        }
     }
 }
 

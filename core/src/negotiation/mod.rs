@@ -20,15 +20,31 @@
 //! They hold no buffers: an incomplete message stays in the caller's input, and what is to be sent is made from the state
 //! when it is asked for. They set no deadline: how long a negotiation may take is the connection's rule.
 //!
+//! # Without waiting
+//!
+//! A [`Dialer::lazy`] saves the round trip of its last proposal. Whether that is wise depends on what follows:
+//!
+//! - *A security protocol:* yes. The dialer's first message leaves together with its name, as others send it too. If it is refused
+//!   the connection is of no use in either case.
+//! - *A stream:* where the opener can live with learning afterwards that the remote does not speak the protocol.
+//! - *A muxer:* no. A listener that refuses the muxer reads what follows as further proposals. That goes well where it cannot
+//!   be one, but a muxer of a user's own may begin with anything, and if it begins with a negotiation of its own, both sides would
+//!   believe in different protocols. Also, a connection would be announced that may not come up.
+//!
+//! In the same way two lazy negotiations, one within the other, must have bytes of the outer protocol between them that are no
+//! proposal. The frames of a muxer and the messages of a handshake are such bytes.
+//!
 //! # Failure
 //!
-//! [`Layer::handle_input`] returns the error, and goes on returning it; [`Layer::poll_close`] says [`Close::Now`]. When the
-//! byte stream ends too early, `handle_input` returns [`NegotiationError::Ended`] from then on, also for empty input.
+//! [`Layer::handle_input`] returns the error, and goes on returning it; [`Layer::poll_close`] says [`Close::Now`], or
+//! [`Close::Flush`] after [`NegotiationError::Refused`]. When the byte stream ends too early, `handle_input` returns
+//! [`NegotiationError::Ended`] from then on, also for empty input.
 //!
 //! [`Layer`]: crate::machine::Layer
 //! [`Layer::handle_input`]: crate::machine::Layer::handle_input
 //! [`Layer::poll_close`]: crate::machine::Layer::poll_close
 //! [`Close::Now`]: crate::machine::Close::Now
+//! [`Close::Flush`]: crate::machine::Close::Flush
 
 mod codec;
 mod dialer;

@@ -1,3 +1,6 @@
+mod lazy;
+mod openings;
+
 use super::*;
 use crate::machine::{Close, End, Layer};
 use crate::time::Instant;
@@ -153,47 +156,6 @@ fn the_listener_says_nothing_before_the_dialer_does() {
 }
 
 #[test]
-fn the_listener_takes_every_opening() {
-    // What the dialer sends, what it is answered, what is left for the next layer.
-    let table: [(&str, &[&str], &[&str], &str); 6] = [
-        ("one proposal", &[HEADER, MPLEX], &[HEADER, MPLEX], ""),
-        ("lazy, with the next layer's bytes", &[HEADER, MPLEX, "00ff"], &[HEADER, MPLEX], "00ff"),
-        ("two proposals at once", &[HEADER, YAMUX, MPLEX, "00"], &[HEADER, NA, MPLEX], "00"),
-        (
-            "a question for the list",
-            &[HEADER, LS, MPLEX],
-            &[HEADER, "0f0d2f6d706c65782f362e372e300a0a", MPLEX],
-            "",
-        ),
-        ("the header again, as a proposal", &[HEADER, HEADER, MPLEX], &[HEADER, NA, MPLEX], ""),
-        ("a refusal, as a proposal", &[HEADER, NA, MPLEX], &[HEADER, NA, MPLEX], ""),
-    ];
-    for (what, input, output, rest) in table {
-        for chunk in [1, 2, 7, usize::MAX] {
-            for max in [1, 30, usize::MAX] {
-                let mut listener = listener(&[MPLEX_ID]);
-                let left = feed(&mut listener, &bytes(input), chunk).unwrap();
-                assert_eq!(left, bytes(&[rest]), "{what}");
-                assert_eq!(listener.poll_event(), Some(Negotiated(MPLEX_ID)), "{what}");
-                assert_eq!(listener.poll_event(), None, "{what}");
-                assert!(!listener.wants_input(), "{what}");
-                assert_eq!(transmit(&mut listener, max), bytes(output), "{what}");
-            }
-        }
-    }
-}
-
-#[test]
-fn simultaneous_connect_is_refused() {
-    let mut listener = listener(&[MPLEX_ID]);
-    let mut input = bytes(&[HEADER]);
-    input.extend_from_slice(&message(b"/libp2p/simultaneous-connect\n"));
-    feed(&mut listener, &input, 1).unwrap();
-    assert_eq!(transmit(&mut listener, usize::MAX), bytes(&[HEADER, NA]));
-    assert_eq!(listener.poll_close(), None);
-}
-
-#[test]
 fn a_map_is_a_set_of_protocols() {
     let map = BTreeMap::from([(MPLEX_ID, 1), (YAMUX_ID, 2)]);
     let mut listener = Listener::new(Arc::new(map), NOW);
@@ -228,7 +190,11 @@ fn assert_dies<L: Layer<Event = Negotiated, Error = NegotiationError>>(
     for chunk in [1, 3, usize::MAX] {
         let mut layer = start();
         assert_eq!(feed(&mut layer, input, chunk).as_ref(), Err(error), "{what}, chunks of {chunk}");
-        assert_eq!(layer.poll_close(), Some(Close::Now), "{what}");
+        let close = if *error == NegotiationError::Refused { Close::Flush } else { Close::Now };
+        assert_eq!(layer.poll_close(), Some(close), "{what}");
+        if close == Close::Flush {
+            assert_eq!(transmit(&mut layer, 1), bytes(&[HEADER, NA]), "{what}: the dialer learns why");
+        }
         let mut more = bytes(&[HEADER, MPLEX]);
         assert_eq!(layer.handle_input(&mut more, NOW).as_ref(), Err(error), "{what}: dead means dead");
         layer.handle_end(End::Closed, NOW);
@@ -338,7 +304,7 @@ fn blame_is_told() {
 
 #[test]
 fn a_negotiation_is_small() {
-    assert!(size_of::<Dialer>() <= 96, "{}", size_of::<Dialer>());
+    assert!(size_of::<Dialer>() <= 104, "{}", size_of::<Dialer>());
     assert!(size_of::<Supporting>() <= 128, "{}", size_of::<Supporting>());
 }
 

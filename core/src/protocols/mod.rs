@@ -62,12 +62,17 @@ pub struct StreamOptions {
     pub credit: u32,
     /// Whether an open stream of this kind keeps an otherwise idle connection open.
     pub keep_alive: bool,
+    /// For a stream that we open: do not wait for the answer to the last proposal, so for no answer if there is only one. The
+    /// stream counts as open at once, and what is written leaves right behind the proposal, a round trip earlier. If the remote
+    /// does not speak the protocol, the stream ends with [`StreamCloseCause::NotAgreed`] instead of not being opened, or with
+    /// [`StreamCloseCause::Reset`] if the remote's reset overtakes its answer.
+    pub lazy: bool,
 }
 
 impl StreamOptions {
     /// A raw stream for the application, which keeps the connection alive.
     pub const fn raw() -> Self {
-        Self { framing: Framing::Raw, credit: 0, keep_alive: true }
+        Self { framing: Framing::Raw, credit: 0, keep_alive: true, lazy: false }
     }
 }
 
@@ -302,6 +307,10 @@ pub enum StreamCloseCause {
     /// The remote ended its direction in the middle of a message; we reset the stream.
     #[error("the peer ended the stream in the middle of a message")]
     Truncated,
+    /// The stream did not wait for the remote to accept its protocol ([`StreamOptions::lazy`]), and the remote did not. Blame: see
+    /// the cause.
+    #[error("{0}")]
+    NotAgreed(Box<StreamError>),
     /// The connection died.
     #[error("the connection was closed")]
     ConnectionClosed,
@@ -316,6 +325,7 @@ impl StreamCloseCause {
             }
             Self::Reset(ResetCause::BufferFull) => Blame::Limit,
             Self::Reset(ResetCause::Violation) | Self::BadMessage(_) | Self::Truncated => Blame::Peer,
+            Self::NotAgreed(error) => error.blame(),
         }
     }
 }

@@ -52,7 +52,12 @@ impl Protocol for Puppet {
 }
 
 fn options() -> StreamOptions {
-    StreamOptions { framing: Framing::LengthPrefixed { max_bytes: 100 }, credit: 1, keep_alive: false }
+    StreamOptions {
+        framing: Framing::LengthPrefixed { max_bytes: 100 },
+        credit: 1,
+        keep_alive: false,
+        lazy: false,
+    }
 }
 
 fn swarm() -> Swarm<Puppet> {

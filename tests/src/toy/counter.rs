@@ -19,8 +19,12 @@ use std::collections::{BTreeMap, VecDeque};
 /// The name of the protocol.
 pub const ID: ProtocolId = ProtocolId::from_static("/toy-counter/1.0.0");
 
-const OPTIONS: StreamOptions =
-    StreamOptions { framing: Framing::LengthPrefixed { max_bytes: 1024 }, credit: 4, keep_alive: true };
+const OPTIONS: StreamOptions = StreamOptions {
+    framing: Framing::LengthPrefixed { max_bytes: 1024 },
+    credit: 4,
+    keep_alive: true,
+    lazy: false,
+};
 
 /// Count together with `peer`, so many steps. Answered by one [`Counted`] with this id.
 #[derive(Debug, Clone, PartialEq, Eq)]

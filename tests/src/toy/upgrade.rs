@@ -19,8 +19,12 @@ use std::collections::{BTreeMap, VecDeque};
 /// The name of the protocol.
 pub const ID: ProtocolId = ProtocolId::from_static("/toy-upgrade/1.0.0");
 
-const OPTIONS: StreamOptions =
-    StreamOptions { framing: Framing::LengthPrefixed { max_bytes: 64 }, credit: 1, keep_alive: true };
+const OPTIONS: StreamOptions = StreamOptions {
+    framing: Framing::LengthPrefixed { max_bytes: 64 },
+    credit: 1,
+    keep_alive: true,
+    lazy: false,
+};
 
 /// Open a raw stream to `peer`. Answered by one [`Upgraded`] with this id.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 /// The opener sends nothing; without credit its end would go unnoticed. How long it takes to read is up to it, so
 /// the connection may go.
 pub(super) const STREAM_OPTIONS: StreamOptions =
-    StreamOptions { framing: FRAMING, credit: 1, keep_alive: false };
+    StreamOptions { framing: FRAMING, credit: 1, keep_alive: false, lazy: false };
 
 /// The streams on which the peer asks us.
 #[derive(Debug)]

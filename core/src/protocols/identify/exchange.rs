@@ -12,7 +12,8 @@ use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// The timeout bounds how long such a stream keeps the connection open.
-const STREAM_OPTIONS: StreamOptions = StreamOptions { framing: FRAMING, credit: 1, keep_alive: true };
+const STREAM_OPTIONS: StreamOptions =
+    StreamOptions { framing: FRAMING, credit: 1, keep_alive: true, lazy: false };
 
 /// The exchange of one connection, and who waits for it.
 #[derive(Debug)]

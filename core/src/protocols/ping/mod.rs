@@ -48,7 +48,7 @@ pub const MIN_DURATION: Duration = Duration::from_millis(1);
 const PAYLOAD_BYTES: usize = 32;
 
 const STREAM_OPTIONS: StreamOptions =
-    StreamOptions { framing: Framing::Fixed(PAYLOAD_BYTES), credit: 0, keep_alive: false };
+    StreamOptions { framing: Framing::Fixed(PAYLOAD_BYTES), credit: 0, keep_alive: false, lazy: false };
 
 /// How [`Ping`] behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]

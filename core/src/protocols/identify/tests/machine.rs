@@ -72,6 +72,7 @@ fn open(request: u64) -> Output {
             framing: Framing::LengthPrefixed { max_bytes: 8_192 },
             credit: 1,
             keep_alive: true,
+            lazy: false,
         },
     }
 }
