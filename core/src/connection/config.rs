@@ -16,12 +16,12 @@ pub struct ConnectionConfig {
     pub muxers: Vec<Arc<dyn MuxerProtocol>>,
     /// Where signatures and ciphers come from.
     pub crypto: Arc<dyn CryptoProvider>,
-    /// Whether a dialer sends the first message of its last security protocol right behind that protocol's name, without waiting
-    /// for the remote to accept it. Saves a round trip; there is no other protocol left to fall back to in either case. What is
-    /// lost: a remote that refuses may break the connection before its refusal is read, so the error may be
-    /// [`ConnectionError::ClosedByPeer`](super::ConnectionError::ClosedByPeer) or its like where it would be a clear word.
+    /// Whether a dialer sends what it can of its last security protocol right behind that protocol's name, without waiting for the
+    /// remote to accept it. Listeners take it: rust-libp2p always dials so. It saves a round trip with a protocol whose dialer speaks
+    /// first, and none with secio and plaintext, where the listener's first message comes with its acceptance anyway. In return a
+    /// remote that refuses may break the connection before its refusal is read, and the error is less clear.
     ///
-    /// Default: true. rust-libp2p does so by default, so what others listen with has met it.
+    /// Default: false, for the sake of clear errors.
     pub lazy_security: bool,
     /// Whether raw streams, those of the application, are opened without waiting for the remote to accept their protocol; see
     /// [`StreamOptions::lazy`](crate::protocols::StreamOptions::lazy).
@@ -46,7 +46,7 @@ pub struct ConnectionConfig {
 }
 
 impl Default for ConnectionConfig {
-    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); lazy in security, not in streams; 15 s
+    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); every answer is waited for; 15 s
     /// for a handshake, 10 s for a stream's
     /// negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 256 streams in negotiation.
     fn default() -> Self {
@@ -54,7 +54,7 @@ impl Default for ConnectionConfig {
             security: Vec::new(),
             muxers: Vec::new(),
             crypto: crypto::default_provider(),
-            lazy_security: true,
+            lazy_security: false,
             lazy_streams: false,
             handshake_timeout: Duration::from_secs(15),
             negotiation_timeout: Duration::from_secs(10),

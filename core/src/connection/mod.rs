@@ -263,21 +263,26 @@ impl<C: Carrier> Connection<C> {
         self.advance_stream(id, now);
     }
 
-    /// Takes the answer to a proposal that a stream did not wait for. True: none is missing (any more).
+    /// Takes the answer to a proposal that a stream did not wait for. False: it is missing still, or a refusal.
     fn take_late_answer(&mut self, id: StreamId, now: Instant) -> bool {
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.late.is_some()) else {
             return true;
         };
         match stream.take_late_answer(id, &mut self.carrier, now) {
-            Ok(false) => return false,
-            Ok(true) if matches!(stream.phase, StreamPhase::Raw(Raw { discard: true, .. })) => {}
-            Ok(true) => self.deadlines.set(id, None),
+            Ok(true) => {
+                // One that was abandoned has the time that remains for its end.
+                if !matches!(stream.phase, StreamPhase::Raw(Raw { discard: true, .. })) {
+                    self.deadlines.set(id, None);
+                }
+                true
+            }
+            Ok(false) => false,
             Err(error) => {
                 self.carrier.reset(id, now);
                 self.close_from_outside(id, StreamCloseCause::NotAgreed(Box::new(negotiation_failed(error))));
+                false
             }
         }
-        true
     }
 
     /// A stream ended before it had a protocol. The carrier knows already.
@@ -375,6 +380,7 @@ impl<C: Carrier> Connection<C> {
     /// Tells the application about a raw stream that it waits for.
     fn wake(&mut self, id: StreamId, was_blocked: impl FnOnce(&mut Raw) -> bool, event: StreamEvent) {
         if let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&id).map(Box::as_mut)
+            && !raw.discard
             && was_blocked(raw)
         {
             self.events.push(event);

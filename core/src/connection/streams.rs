@@ -171,8 +171,11 @@ impl Negotiating {
             // Why it is closed, an event of the carrier says.
             Err(ReadError::Blocked | ReadError::Closed) => return Ok(false),
             Err(ReadError::Ended) => {
-                self.negotiator.end(End::Closed, now)?;
-                return Ok(false);
+                let outcome = self.negotiator.end(End::Closed, now);
+                if outcome == Err(NegotiationError::Refused) {
+                    carrier.close_write(id, now);
+                }
+                return outcome.map(|()| false);
             }
         }
         Ok(true)

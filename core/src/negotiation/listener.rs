@@ -157,9 +157,11 @@ impl<S: Supported + ?Sized> Layer for Listener<S> {
     }
 
     fn handle_end(&mut self, _end: End, _now: Instant) {
-        if self.wants_input() {
-            self.state = State::Dead(NegotiationError::Ended);
-        }
+        self.state = match mem::replace(&mut self.state, State::Done) {
+            State::AwaitHeader | State::AwaitProposal { answered: 0 } => State::Dead(NegotiationError::Ended),
+            State::AwaitProposal { .. } => State::Dead(NegotiationError::Refused),
+            state => state,
+        };
     }
 
     fn handle_timeout(&mut self, _now: Instant) {}

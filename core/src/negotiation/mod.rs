@@ -24,8 +24,7 @@
 //!
 //! A [`Dialer::lazy`] saves the round trip of its last proposal. Whether that is wise depends on what follows:
 //!
-//! - *A security protocol:* yes. The dialer's first message leaves together with its name, as others send it too. If it is refused
-//!   the connection is of no use in either case.
+//! - *A security protocol:* where its dialer speaks first. If the last one is refused, the connection is of no use in either case.
 //! - *A stream:* where the opener can live with learning afterwards that the remote does not speak the protocol.
 //! - *A muxer:* no. A listener that refuses the muxer reads what follows as further proposals. That goes well where it cannot
 //!   be one, but a muxer of a user's own may begin with anything, and if it begins with a negotiation of its own, both sides would
@@ -89,8 +88,8 @@ pub enum NegotiationError {
     /// The remote made more than [`MAX_PROPOSALS`] proposals. Blame: a limit.
     #[error("the peer proposed more than {MAX_PROPOSALS} protocols")]
     TooManyProposals,
-    /// We refused the remote's proposals, and what came next is no proposal. Blame: nobody; the dialer did not wait for the
-    /// answer and had already sent what belongs to the protocol.
+    /// We refused the remote's proposals, and what came next is no proposal, or the end. Blame: nobody; the dialer has nothing more to
+    /// propose, or did not wait for the answer and had already sent what belongs to the protocol.
     #[error("this node does not speak what the peer proposed")]
     Refused,
     /// The byte stream ended before a protocol was agreed on. Blame: closed.

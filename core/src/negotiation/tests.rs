@@ -258,7 +258,11 @@ fn endless_proposals_have_an_end() {
 
 #[test]
 fn the_end_before_agreement_is_an_error_at_every_byte() {
-    fn check<L: Layer<Event = Negotiated, Error = NegotiationError>>(start: impl Fn() -> L, input: &[u8]) {
+    fn check<L: Layer<Event = Negotiated, Error = NegotiationError>>(
+        start: impl Fn() -> L,
+        input: &[u8],
+        refused_from: usize,
+    ) {
         for end in 0..=input.len() {
             let mut layer = start();
             layer.handle_input(&mut BytesMut::new(), NOW).unwrap();
@@ -266,8 +270,12 @@ fn the_end_before_agreement_is_an_error_at_every_byte() {
             layer.handle_end(End::Closed, NOW);
             let outcome = layer.handle_input(&mut BytesMut::new(), NOW);
             if end < input.len() {
-                assert_eq!(outcome, Err(NegotiationError::Ended), "at {end}");
-                assert_eq!(layer.poll_close(), Some(Close::Now), "at {end}");
+                let (error, close) = match end < refused_from {
+                    true => (NegotiationError::Ended, Close::Now),
+                    false => (NegotiationError::Refused, Close::Flush),
+                };
+                assert_eq!(outcome, Err(error), "at {end}");
+                assert_eq!(layer.poll_close(), Some(close), "at {end}");
                 assert_eq!(layer.poll_event(), None, "at {end}");
             } else {
                 assert_eq!(outcome, Ok(()));
@@ -277,8 +285,8 @@ fn the_end_before_agreement_is_an_error_at_every_byte() {
         }
     }
     let input = bytes(&[HEADER, NA, MPLEX]);
-    check(|| dialer(&[YAMUX_ID, MPLEX_ID]), &input);
-    check(|| listener(&[MPLEX_ID]), &input);
+    check(|| dialer(&[YAMUX_ID, MPLEX_ID]), &input, usize::MAX);
+    check(|| listener(&[MPLEX_ID]), &input, bytes(&[HEADER, NA]).len());
 }
 
 #[test]
@@ -353,7 +361,7 @@ proptest! {
             None => {
                 prop_assert_eq!(outcome, Err(NegotiationError::Unsupported(ids(&proposals).into())));
                 listener.handle_end(End::Closed, NOW);
-                prop_assert_eq!(listener.handle_input(&mut BytesMut::new(), NOW), Err(NegotiationError::Ended));
+                prop_assert_eq!(listener.handle_input(&mut BytesMut::new(), NOW), Err(NegotiationError::Refused));
             }
         }
     }

@@ -46,7 +46,7 @@ fn the_listener_takes_every_opening() {
         ("the question alone", &[H, L], &[H, LIST], b""),
         ("a question between proposals", &[H, Y, L, L, M], &[H, N, LIST, LIST, M], b""),
         ("a list, which nobody has asked for", &[H, LIST, M], &[H, N, M], b""),
-        ("simultaneous connect", &[H, b"\x1e/libp2p/simultaneous-connect\n", M], &[H, N, M], b""),
+        ("simultaneous connect", &[H, b"\x1d/libp2p/simultaneous-connect\n", M], &[H, N, M], b""),
         ("the header again", &[H, H, M], &[H, N, M], b""),
         ("a refusal, as a proposal", &[H, N, M], &[H, N, M], b""),
         ("an id without a slash, which go allows", &[H, b"\x06mplex\n", M], &[H, N, M], b""),
