@@ -10,9 +10,9 @@ use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeCommand, Node
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyEvent};
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{StreamCloseCause, StreamKey, Target};
+use peerwork_core::security::Role;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
-use peerwork_core::security::Role;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::{Deadline, Instant};
@@ -39,6 +39,8 @@ pub(crate) struct Connecting {
     pub(crate) role: Role,
     /// With this provider; `None` is plaintext.
     pub(crate) secio: Option<Crypto>,
+    /// Whether nothing that can be left unanswered is waited for.
+    pub(crate) lazy: bool,
 }
 
 impl Connecting {
@@ -56,13 +58,16 @@ impl LayerSubject for Connecting {
             Some(crypto) => format!("secio, {crypto:?}"),
             None => "plaintext".into(),
         };
-        format!("node, {security}, {:?}", self.role).to_lowercase()
+        let lazy = if self.lazy { ", lazy" } else { "" };
+        format!("node, {security}, {:?}{lazy}", self.role).to_lowercase()
     }
 
     fn build(&self, case: u64, now: Instant) -> NodePipe {
         let builder = NodeBuilder::new().configure(|config| {
             // A connection is not idle while a slow writer has yet to take the end of a stream.
             config.swarm.connection.idle_timeout = None;
+            config.swarm.connection.lazy_security = self.lazy;
+            config.swarm.connection.lazy_streams = self.lazy;
             config.ping.interval = None;
         });
         let builder = match self.secio {

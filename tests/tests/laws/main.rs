@@ -61,14 +61,18 @@ fn every_machine() -> Vec<Proof> {
     let mut proofs = vec![
         layer(greeter::Greeting),
         machine(courier::Couriers),
-        layer(negotiation::Dialing),
+        layer(negotiation::Dialing { lazy: false }),
+        layer(negotiation::Dialing { lazy: true }),
         layer(negotiation::Listening),
     ];
     proofs.extend(security(Plaintext, Crypto::Portable));
     for &crypto in CRYPTOS {
         proofs.extend(security(Secio::default(), crypto));
         proofs.extend(security(ToyAead, crypto));
-        proofs.extend([Role::Dialer, Role::Listener].map(|role| layer(Connecting { role, secio: Some(crypto) })));
+        proofs.extend(
+            [Role::Dialer, Role::Listener]
+                .map(|role| layer(Connecting { role, secio: Some(crypto), lazy: false })),
+        );
     }
     proofs.extend(mplex());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
@@ -76,7 +80,8 @@ fn every_machine() -> Vec<Proof> {
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),
-        layer(Connecting { role: Role::Dialer, secio: None }),
+        layer(Connecting { role: Role::Dialer, secio: None, lazy: false }),
+        layer(Connecting { role: Role::Dialer, secio: Some(Crypto::Portable), lazy: true }),
     ]);
     proofs
 }

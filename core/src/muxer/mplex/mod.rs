@@ -1,7 +1,8 @@
 //! mplex 6.7.0: streams without flow control.
 //!
 //! A frame is `varint(number << 3 | flag) | varint(length) | body`. Frames open a stream, carry payload, close the sender's
-//! direction or reset both. Each side numbers the streams that it opens from 0; the flag says which side's number it is.
+//! direction or reset both. Each side numbers the streams that it opens from 0; the flag says which side's number it is, and here the two
+//! kinds of number are two types.
 //!
 //! # No flow control
 //!

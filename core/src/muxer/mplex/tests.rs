@@ -1,3 +1,4 @@
+mod foreign;
 mod limits;
 
 use super::codec::{self, Control, MAX_NUMBER, OurNumber, Received, TheirNumber, WireId};
@@ -271,28 +272,6 @@ proptest! {
 // What other implementations do.
 
 #[test]
-fn names_of_new_streams_mean_nothing() {
-    // go sends the number, js a letter and the number, rust nothing; a name may be as long as a frame.
-    for name in [&b"0"[..], b"i0", b"", &[0xff; 100_000]] {
-        let mut session = after(Mplex::default(), &[frame(0, 0, name), frame(0, 2, b"x")]);
-        assert_eq!(events(&mut session), [StreamsEvent::Opened(FIRST), StreamsEvent::Readable(FIRST)]);
-        assert_eq!(read_all(&mut session, FIRST), (b"x".to_vec(), ReadError::Blocked));
-    }
-}
-
-#[test]
-fn both_sides_use_the_same_numbers() {
-    let mut session = session(Mplex::default());
-    assert_eq!(session.open_stream(NOW), Ok(FIRST));
-    offer(&mut session, &[frame(0, 0, b""), frame(0, 2, b"theirs"), frame(0, 1, b"ours")].concat());
-    assert_eq!(events(&mut session), [StreamsEvent::Opened(SECOND), StreamsEvent::Readable(SECOND)]);
-    assert_eq!(read(&mut session, FIRST), Ok(b"ours".to_vec()));
-    offer(&mut session, &frame(0, 5, b""));
-    assert_eq!(events(&mut session), [StreamsEvent::Reset(FIRST, ResetCause::Remote)]);
-    assert_eq!(read(&mut session, SECOND), Ok(b"theirs".to_vec()));
-}
-
-#[test]
 fn frames_of_unknown_streams_are_skipped_with_their_bodies() {
     let mut session = session(Mplex::default());
     for flag in 1..=6 {
@@ -305,22 +284,6 @@ fn frames_of_unknown_streams_are_skipped_with_their_bodies() {
     assert_eq!(session.footprint(), 0);
     offer(&mut session, &frame(0, 0, b""));
     assert_eq!(events(&mut session), [StreamsEvent::Opened(FIRST)], "still in step");
-}
-
-#[test]
-fn bodies_of_close_and_reset_are_skipped() {
-    let mut session = after(
-        Mplex::default(),
-        &[frame(0, 0, b""), frame(1, 0, b""), frame(0, 4, b"bye"), frame(1, 6, b"error"), frame(2, 0, b"")],
-    );
-    let third = StreamId(2);
-    let reset = StreamsEvent::Reset(SECOND, ResetCause::Remote);
-    let [first, second] = [FIRST, SECOND].map(StreamsEvent::Opened);
-    assert_eq!(
-        events(&mut session),
-        [first, second, StreamsEvent::Readable(FIRST), reset, StreamsEvent::Opened(third)]
-    );
-    assert_eq!(read_all(&mut session, FIRST), (vec![], ReadError::Ended));
 }
 
 #[test]
@@ -366,17 +329,6 @@ fn a_reset_loses_what_is_unread() {
     assert_eq!(events(&mut session), [StreamsEvent::Opened(FIRST), StreamsEvent::Readable(FIRST), reset]);
     assert_eq!(read(&mut session, FIRST), Err(ReadError::Closed));
     assert_eq!(session.footprint(), 0);
-}
-
-#[test]
-fn our_stream_may_be_refused() {
-    // rust answers with a reset when it has as many streams as it wants.
-    let mut session = session(Mplex::default());
-    let id = session.open_stream(NOW).unwrap();
-    assert_eq!(transmit(&mut session), hex("000130"));
-    offer(&mut session, &frame(0, 5, b""));
-    assert_eq!(events(&mut session), [StreamsEvent::Reset(id, ResetCause::Remote)]);
-    assert_eq!(transmit(&mut session), "", "a reset is not answered");
 }
 
 #[test]
