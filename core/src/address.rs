@@ -186,6 +186,11 @@ pub fn is_loopback(address: &Multiaddr) -> bool {
     }
 }
 
+/// Whether the address leads over a relay (`/p2p-circuit`).
+pub fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|component| component == Protocol::P2pCircuit)
+}
+
 /// The socket address of exactly `/ip4/ADDRESS/tcp/PORT` or `/ip6/ADDRESS/tcp/PORT`, without a peer id.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 use peerwork_core::connection::{Connection, ConnectionId};
 use peerwork_core::machine::Close;
-use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
+use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeConfig};
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{ListenerId, SwarmInput};
 use peerwork_core::time::Instant;
@@ -32,7 +32,10 @@ struct Net {
 
 impl Net {
     fn new() -> Self {
-        let mut nodes = [1, 2].map(|number| NodeBuilder::new().build_local(Seed::reproducible(number), NOW));
+        let mut nodes = [1, 2].map(|number| {
+            let many = |config: &mut NodeConfig| config.swarm.limits.max_connections_per_peer = usize::MAX;
+            NodeBuilder::new().configure(many).build_local(Seed::reproducible(number), NOW)
+        });
         let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), NOW);
         let mut net = Self { nodes, listener, peers: Default::default() };
         net.run();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use peerwork_core::address;
+use peerwork_core::node::NodeConfig;
 use peerwork_tokio::{Node, NodeBuilder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -39,7 +40,8 @@ fn an_idle_connection_costs_less_than_five_kibibytes() {
     const COUNT: usize = 200;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let test = async {
-        let nodes = [(); 2].map(|()| peerwork_tokio::start(NodeBuilder::new()).unwrap());
+        let many = |config: &mut NodeConfig| config.swarm.limits.max_connections_per_peer = usize::MAX;
+        let nodes = [(); 2].map(|()| peerwork_tokio::start(NodeBuilder::new().configure(many)).unwrap());
         let any_port = address::parse("/ip4/127.0.0.1/tcp/0").unwrap();
         let address = nodes[1].listen(any_port).await.unwrap().address;
         // What is allocated once is not counted.

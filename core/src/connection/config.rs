@@ -32,9 +32,11 @@ pub struct ConnectionConfig {
     pub handshake_timeout: Duration,
     /// How long a stream may take to agree on a protocol; it is reset after that.
     pub negotiation_timeout: Duration,
-    /// How long a connection stays open without a stream that keeps it alive; `None` is forever.
+    /// How long a connection stays open without anything that [keeps it open](crate::swarm#what-keeps-a-connection-open);
+    /// `None` is forever.
     pub idle_timeout: Option<Duration>,
-    /// How long the remote may take to close after we have; the connection is dropped after that.
+    /// How long the remote may take, when we close in order, to let messages leave that are still to be written, and then as long again
+    /// to close as well; the connection is dropped after that.
     pub close_timeout: Duration,
     /// How many bytes may wait for the socket before writing blocks. Overshot by one frame at most.
     pub max_transmit_bytes: usize,

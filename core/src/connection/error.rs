@@ -4,6 +4,7 @@ use crate::machine::{Blame, End};
 use crate::muxer::MuxerError;
 use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::security::{ChannelError, SecurityError};
+use crate::swarm::ConnectionLimit;
 
 /// Why a connection ended, or never came up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum ConnectionError {
     /// No stream needed the connection for the idle timeout. Blame: closed.
     #[error("the connection was idle")]
     Idle,
+    /// This node closed it, because it has too many. Blame: a limit.
+    #[error("{0}")]
+    Limit(#[from] ConnectionLimit),
     /// This node closed it. Blame: closed.
     #[error("this node closed the connection")]
     ClosedHere,
@@ -55,6 +59,7 @@ impl ConnectionError {
             Self::Security { error, .. } => error.blame(),
             Self::Channel(error) => error.blame(),
             Self::Muxer(error) => error.blame(),
+            Self::Limit(limit) => limit.blame(),
             Self::HandshakeTimeout => Blame::Timeout,
             Self::Idle | Self::ClosedHere | Self::ClosedByPeer | Self::Broken => Blame::Closed,
         }

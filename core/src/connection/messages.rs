@@ -40,8 +40,10 @@ pub(crate) enum NodeMessage {
     IntoRaw { stream: StreamId },
     /// What remotes may open has changed.
     Protocols(Arc<ProtocolTable>),
-    /// Close the connection in order.
-    Shutdown,
+    /// Whether the connection is to stay open although no stream needs it. The opposite of what was said last.
+    KeepAlive(bool),
+    /// Close the connection in order, for this reason.
+    Shutdown(ConnectionError),
 }
 
 #[derive(Debug, Clone, PartialEq)]

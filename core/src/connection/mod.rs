@@ -42,7 +42,7 @@ use crate::protocols::{StreamCloseCause, StreamError, StreamOptions};
 use crate::time::{Deadline, Instant, Latest, Timers};
 use bytes::{Bytes, BytesMut};
 use negotiator::Negotiator;
-use reports::{Life, Reports};
+use reports::{Draining, Life, Reports};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use streams::{Became, Framed, Negotiating, Raw, Stream, StreamPhase};
@@ -58,7 +58,7 @@ pub struct Connection<C = Pipeline> {
     carrier: C,
     protocols: Arc<ProtocolTable>,
     streams: Map<StreamId, Box<Stream>>,
-    /// How many of the streams keep the connection alive.
+    /// How many of the streams keep the connection alive, and one more if the node wishes it to stay.
     keep_alive: usize,
     /// How many of the streams were opened by the remote and have no protocol yet.
     negotiating: usize,
@@ -132,7 +132,9 @@ impl<C: Carrier> Connection<C> {
                 self.open(Wish { open, protocols, options }, now);
             }
             NodeMessage::Protocols(protocols) => self.protocols = protocols,
-            NodeMessage::Shutdown => self.carrier.close(ConnectionError::ClosedHere, now),
+            NodeMessage::KeepAlive(true) => self.keep_alive += 1,
+            NodeMessage::KeepAlive(false) => self.keep_alive = self.keep_alive.saturating_sub(1),
+            NodeMessage::Shutdown(reason) => self.shut_down(reason, now),
             NodeMessage::Reset { stream } => self.reset(stream, now),
             NodeMessage::IntoRaw { stream } => self.make_raw(stream, now),
             NodeMessage::Send { stream, message } => {
@@ -333,17 +335,44 @@ impl<C: Carrier> Connection<C> {
 
     /// Takes in what the carrier has to tell.
     fn drive(&mut self, now: Instant) {
-        while let Some(event) = self.carrier.poll_event() {
-            match event {
-                CarrierEvent::Established(established) => {
-                    self.reports.established = Some(established);
-                    self.reports.life = Life::Open;
+        loop {
+            while let Some(event) = self.carrier.poll_event() {
+                match event {
+                    CarrierEvent::Established(established) => {
+                        self.reports.established = Some(established);
+                        self.reports.life = Life::Open;
+                    }
+                    CarrierEvent::Stream(event) => self.handle_stream_event(event, now),
+                    CarrierEvent::Closed(error) => self.handle_closed(error),
                 }
-                CarrierEvent::Stream(event) => self.handle_stream_event(event, now),
-                CarrierEvent::Closed(error) => self.handle_closed(error),
             }
+            let Some(reason) = self.end_draining(now) else { break };
+            self.carrier.close(reason, now);
         }
         self.update_idle(now);
+    }
+
+    /// Closes in order: first the carrier is to take what the node has sent, for which the remote has the close timeout.
+    fn shut_down(&mut self, reason: ConnectionError, now: Instant) {
+        match self.reports.life {
+            Life::Open => {
+                let draining = Draining { reason, until: now + self.config.close_timeout };
+                self.reports.life = Life::Draining(Box::new(draining));
+            }
+            Life::Draining(_) => {}
+            Life::Opening | Life::Closed(_) | Life::Dead => self.carrier.close(reason, now),
+        }
+    }
+
+    /// Why to close, once nothing that was sent waits for the carrier any more, or for too long.
+    fn end_draining(&mut self, now: Instant) -> Option<ConnectionError> {
+        let Life::Draining(draining) = &self.reports.life else { return None };
+        if now < draining.until && self.streams.values().any(|stream| stream.has_unsent()) {
+            return None;
+        }
+        let reason = draining.reason.clone();
+        self.reports.life = Life::Open;
+        Some(reason)
     }
 
     fn handle_stream_event(&mut self, event: StreamsEvent, now: Instant) {
@@ -435,7 +464,7 @@ impl<C: Carrier> Connection<C> {
             self.close_from_outside(id, cause);
         }
         if self.idle_at.is_some_and(|at| at <= now) {
-            self.carrier.close(ConnectionError::Idle, now);
+            self.shut_down(ConnectionError::Idle, now);
         }
         self.drive(now);
     }
@@ -443,7 +472,11 @@ impl<C: Carrier> Connection<C> {
     /// When to call [`Connection::handle_time`], and why.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let idle = self.idle_at.map(|at| Deadline::new(at, "idle timeout"));
-        let own = Deadline::earlier(self.deadlines.next(), idle);
+        let draining = match &self.reports.life {
+            Life::Draining(draining) => Some(Deadline::new(draining.until, "close timeout")),
+            _ => None,
+        };
+        let own = Deadline::earlier(self.deadlines.next(), idle.or(draining));
         Deadline::earlier(self.carrier.poll_timeout(), own)
     }
 }

@@ -6,6 +6,7 @@ use super::{Carrier, Connection, ConnectionError, Established, ToNode};
 use crate::collections::Queue;
 use crate::muxer::StreamId;
 use crate::protocols::{StreamCloseCause, StreamError};
+use crate::time::Instant;
 
 /// What the node has yet to hear. Bounded: one entry for each wish and each stream.
 #[derive(Default)]
@@ -22,9 +23,17 @@ pub(super) enum Life {
     #[default]
     Opening,
     Open,
+    /// To be closed when everything that the node has sent is with the carrier.
+    Draining(Box<Draining>),
     /// Over, and the node does not know yet.
     Closed(Box<ConnectionError>),
     Dead,
+}
+
+pub(super) struct Draining {
+    pub(super) reason: ConnectionError,
+    /// When to close in any case.
+    pub(super) until: Instant,
 }
 
 impl Life {

@@ -32,6 +32,18 @@ pub(super) struct Stream {
     pub(super) reported: bool,
 }
 
+impl Stream {
+    /// Whether something that was sent waits for the carrier.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.over.is_none()
+            && match &self.phase {
+                StreamPhase::Negotiating(_) => false,
+                StreamPhase::Framed(framed) => framed.outgoing.has_unsent(),
+                StreamPhase::Raw(raw) => raw.outgoing.has_unsent(),
+            }
+    }
+}
+
 pub(super) enum StreamPhase {
     Negotiating(Box<Negotiating>),
     Framed(Box<Framed>),
@@ -263,6 +275,10 @@ impl Outgoing {
 
     pub(super) fn is_open(&self) -> bool {
         self.end == OutgoingEnd::Open
+    }
+
+    fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -60,7 +60,7 @@ pub struct StreamOptions {
     /// How many messages may be delivered before [`ToSwarm::Grant`] allows more. Without credit no more than one read of the stream
     /// (64 KiB) is held for it.
     pub credit: u32,
-    /// Whether an open stream of this kind keeps an otherwise idle connection open.
+    /// Whether a stream of this kind keeps an otherwise idle connection open.
     pub keep_alive: bool,
     /// For a stream that we open: do not wait for the answer to the last proposal, so for no answer if there is only one. The
     /// stream counts as open at once, and what is written leaves right behind the proposal, a round trip earlier. If the remote
@@ -227,7 +227,16 @@ pub enum ToSwarm<E> {
         /// The stream.
         stream: StreamKey,
     },
-    /// Close a connection. Messages that the muxer has not taken yet are lost.
+    /// Whether a connection is to stay open although no stream needs it. See
+    /// [what keeps a connection open](crate::swarm#what-keeps-a-connection-open).
+    KeepAlive {
+        /// The connection.
+        connection: ConnectionId,
+        /// Whether it is to stay. The wish ends with the connection.
+        wanted: bool,
+    },
+    /// Close a connection. What was sent before is still sent, as far as the remote takes it within the
+    /// [close timeout](crate::connection::ConnectionConfig::close_timeout).
     Disconnect {
         /// The connection.
         connection: ConnectionId,
@@ -259,8 +268,9 @@ pub enum StreamError {
     /// The remote did not answer in time. Blame: timeout.
     #[error("the peer did not agree on a protocol in time")]
     Timeout,
-    /// Our limit of streams, or of waiting requests, is reached. Blame: a limit.
-    #[error("as many streams are open as are allowed")]
+    /// Our limit of streams that we may open (on the connection, to the peer, in all), or of requests that wait for the
+    /// muxer, is reached. Blame: a limit.
+    #[error("as many streams are open, or wait to be, as are allowed")]
     Limit,
     /// The remote's negotiation made no sense. Blame: the peer.
     #[error("the peer's negotiation failed: {0}")]

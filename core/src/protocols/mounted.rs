@@ -205,6 +205,7 @@ impl<E> ToSwarm<E> {
             Self::Close { stream } => ToSwarm::Close { stream },
             Self::Reset { stream } => ToSwarm::Reset { stream },
             Self::IntoRaw { stream } => ToSwarm::IntoRaw { stream },
+            Self::KeepAlive { connection, wanted } => ToSwarm::KeepAlive { connection, wanted },
             Self::Disconnect { connection } => ToSwarm::Disconnect { connection },
         }
     }

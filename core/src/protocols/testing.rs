@@ -336,7 +336,9 @@ impl<P: Protocol> Sky<P> {
                     self.stream(stream);
                     self.streams.remove(&stream);
                 }
-                ToSwarm::IntoRaw { .. } | ToSwarm::Disconnect { .. } => panic!("unexpected: {output:?}"),
+                ToSwarm::IntoRaw { .. } | ToSwarm::KeepAlive { .. } | ToSwarm::Disconnect { .. } => {
+                    panic!("unexpected: {output:?}")
+                }
             }
         }
         assert!((self.weather.size)(&self.machine) <= self.weather.max_size, "out of bounds");

@@ -1,19 +1,23 @@
 //! Dials, incoming connections, and what connections report about themselves.
 
-use super::streams::StreamRecord;
+use super::limits::{Count, Direction};
+use super::streams::{Owner, StreamRecord};
 use super::{
-    DialError, DialId, Life, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent, SwarmInput, SwarmOutput,
-    address,
+    ConnectionLimit, DialError, DialId, Life, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent,
+    SwarmInput, SwarmOutput, address,
 };
 use crate::collections::Map;
 use crate::connection::{
-    Carrier, Connection, ConnectionError, ConnectionId, ConnectionMessage, Established, NodeMessage, Pipeline,
+    Carrier, Connection, ConnectionError, ConnectionId, ConnectionMessage, Established, NodeMessage, OpenId,
+    Pipeline,
 };
 use crate::identity::PeerId;
 use crate::muxer::StreamId;
 use crate::protocols::{Fact, Protocols, StreamError};
 use crate::security::{HandshakeSetup, Role};
 use crate::time::{Deadline, Instant};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
 
 /// What the swarm knows of a connection.
 pub(super) struct Record {
@@ -28,10 +32,26 @@ pub(super) enum State {
     /// Being secured and muxed.
     Upgrading { dial: Option<DialId> },
     /// Streams can be opened.
-    Open { peer: PeerId, streams: Map<StreamId, StreamRecord> },
+    Open {
+        peer: PeerId,
+        streams: Map<StreamId, StreamRecord>,
+        /// How many streams there are, those included that we have asked for.
+        count: Count,
+    },
 }
 
 impl Record {
+    fn direction(&self) -> Direction {
+        match self.role {
+            Role::Dialer => Direction::Outbound,
+            Role::Listener => Direction::Inbound,
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        !matches!(self.state, State::Open { .. })
+    }
+
     /// Whether a [`Connection`] exists that takes messages.
     pub(super) fn is_attached(&self) -> bool {
         !matches!(self.state, State::Dialing { .. })
@@ -57,17 +77,29 @@ impl<P: Protocols> Swarm<P> {
         if expected_peer == Some(self.local_peer) {
             return Err(DialError::SelfDial);
         }
-        if self.connections.len() >= self.config.max_connections {
-            return Err(DialError::Limit);
-        }
+        self.config.limits.check_connection(&self.usage, Direction::Outbound)?;
         let connection = self.next_connection_id();
         let state = State::Dialing { dial, expected_peer };
-        let record = Record { role: Role::Dialer, remote_address: remote_address.clone(), state };
-        self.connections.insert(connection, Box::new(record));
+        self.add(connection, Record { role: Role::Dialer, remote_address: remote_address.clone(), state });
         let deadline = Deadline::new(now + self.config.dial_timeout, "dial timeout");
         self.dial_deadlines.set(connection, Some(deadline));
         self.outputs.push_back(SwarmOutput::Dial { connection, address: remote_address });
         Ok(())
+    }
+
+    fn add(&mut self, connection: ConnectionId, record: Record) {
+        self.usage.connections.add(record.direction());
+        self.usage.pending.add(record.direction());
+        self.connections.insert(connection, Box::new(record));
+    }
+
+    fn remove(&mut self, connection: ConnectionId) -> Option<Record> {
+        let record = *self.connections.remove(&connection)?;
+        self.usage.connections.remove(record.direction());
+        if record.is_pending() {
+            self.usage.pending.remove(record.direction());
+        }
+        Some(record)
     }
 
     /// A dial whose byte stream did not come up.
@@ -75,7 +107,7 @@ impl<P: Protocols> Swarm<P> {
         self.dial_deadlines.set(connection, None);
         if let Some(Record { state: State::Dialing { dial, .. }, .. }) = self.record(connection) {
             let dial = *dial;
-            self.connections.remove(&connection);
+            self.remove(connection);
             self.event(SwarmEvent::DialFailed { dial, error });
         }
     }
@@ -85,6 +117,19 @@ impl<P: Protocols> Swarm<P> {
         if let Some(Record { state: State::Dialing { .. }, .. }) = self.record(connection) {
             self.outputs.push_back(SwarmOutput::CancelDial { connection });
             self.fail_dial(connection, error);
+        }
+    }
+
+    /// The user no longer waits for a dial.
+    pub(super) fn cancel_dial(&mut self, wanted: DialId) {
+        let under_way = self.connections.iter().find_map(|(&connection, record)| match record.state {
+            State::Dialing { dial, .. } | State::Upgrading { dial: Some(dial) } if dial == wanted => {
+                Some(connection)
+            }
+            _ => None,
+        });
+        if let Some(connection) = under_way {
+            self.disconnect(connection);
         }
     }
 
@@ -106,15 +151,16 @@ impl<P: Protocols> Swarm<P> {
     ) {
         let is_fresh = !self.connections.contains_key(&connection);
         self.ids.connection = self.ids.connection.max(connection.0.saturating_add(1));
-        let has_room = self.connections.len() < self.config.max_connections
-            && self.pending_incoming < self.config.max_pending_incoming;
-        if !is_fresh || !has_room || !self.listeners.contains_key(&listener) {
+        if !is_fresh || !self.listeners.contains_key(&listener) {
             return self.outputs.push_back(SwarmOutput::Refuse { connection });
         }
-        self.pending_incoming += 1;
+        if let Err(limit) = self.config.limits.check_connection(&self.usage, Direction::Inbound) {
+            self.outputs.push_back(SwarmOutput::Refuse { connection });
+            let error = limit.into();
+            return self.event(SwarmEvent::IncomingFailed { connection, remote_address, error });
+        }
         let state = State::Upgrading { dial: None };
-        let record = Record { role: Role::Listener, remote_address, state };
-        self.connections.insert(connection, Box::new(record));
+        self.add(connection, Record { role: Role::Listener, remote_address, state });
         self.attach(connection, Role::Listener, None);
     }
 
@@ -149,8 +195,30 @@ impl<P: Protocols> Swarm<P> {
     }
 
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
-        self.abandon_dial(connection, DialError::Connection(ConnectionError::ClosedHere));
-        self.send(connection, NodeMessage::Shutdown);
+        self.abandon_dial(connection, DialError::Cancelled);
+        self.send(connection, NodeMessage::Shutdown(ConnectionError::ClosedHere));
+    }
+
+    /// Notes whether somebody wishes a connection to stay open, and tells it when the first wishes it, or nobody any more.
+    pub(super) fn keep_alive(&mut self, owner: Owner, connection: ConnectionId, wanted: bool) {
+        if self.record(connection).is_none_or(Record::is_pending) {
+            return;
+        }
+        let was_kept = self.keepers(connection).next().is_some();
+        if wanted {
+            self.kept.insert((connection, owner));
+        } else {
+            self.kept.remove(&(connection, owner));
+        }
+        let is_kept = self.keepers(connection).next().is_some();
+        if is_kept != was_kept {
+            self.send(connection, NodeMessage::KeepAlive(is_kept));
+        }
+    }
+
+    fn keepers(&self, connection: ConnectionId) -> impl Iterator<Item = Owner> + '_ {
+        let all = (connection, Owner::Application)..=(connection, Owner::Protocol(usize::MAX));
+        self.kept.range(all).map(|&(_, owner)| owner)
     }
 
     /// A message from a connection; one from a connection that is gone changes nothing.
@@ -158,17 +226,24 @@ impl<P: Protocols> Swarm<P> {
         match message {
             ConnectionMessage::Established(established) => self.handle_established(id, *established, now),
             ConnectionMessage::Closed(error) => self.handle_closed(id, error, now),
-            ConnectionMessage::OpenFailed { open, error } => self.fail_open(open, error, now),
+            ConnectionMessage::OpenFailed { open, error } => self.fail_open(id, open, error, now),
             message => self.handle_stream_message(id, message, now),
         }
     }
 
     fn handle_established(&mut self, id: ConnectionId, established: Established, now: Instant) {
         let Established { peer, public_key: _, security, muxer } = established;
+        let max = self.config.limits.max_connections_per_peer;
+        let is_one_too_many = self.peers.get(&peer).map_or(0, SmallVec::len) >= max;
         let Some(record) = self.connections.get_mut(&id) else { return };
         let State::Upgrading { dial } = record.state else { return };
-        self.pending_incoming -= usize::from(dial.is_none());
-        record.state = State::Open { peer, streams: Map::default() };
+        if is_one_too_many {
+            // It stays pending until it is gone, and then says why.
+            let reason = ConnectionLimit::PerPeer(max).into();
+            return self.send(id, NodeMessage::Shutdown(reason));
+        }
+        self.usage.pending.remove(record.direction());
+        record.state = State::Open { peer, streams: Map::default(), count: Count::default() };
         let (role, remote_address) = (record.role, record.remote_address.clone());
         self.peers.entry(peer).or_default().push(id);
         self.event(SwarmEvent::Connected {
@@ -185,23 +260,25 @@ impl<P: Protocols> Swarm<P> {
 
     fn handle_closed(&mut self, id: ConnectionId, error: ConnectionError, now: Instant) {
         self.untaken.remove(&id);
-        let opens: Vec<_> =
-            self.opens.iter().filter(|(_, open)| open.connection == id).map(|(&open, _)| open).collect();
+        let all = (id, OpenId(u64::MIN))..=(id, OpenId(u64::MAX));
+        let opens: Vec<_> = self.opens.range(all).map(|(&(_, open), _)| open).collect();
         for open in opens {
-            self.fail_open(open, StreamError::ConnectionClosed, now);
+            self.fail_open(id, open, StreamError::ConnectionClosed, now);
         }
-        let Some(record) = self.connections.remove(&id) else { return };
-        let Record { state, remote_address, .. } = *record;
+        let keepers: Vec<_> = self.keepers(id).collect();
+        for owner in keepers {
+            self.kept.remove(&(id, owner));
+        }
+        let Some(Record { state, remote_address, .. }) = self.remove(id) else { return };
         match state {
             State::Dialing { dial, .. } | State::Upgrading { dial: Some(dial) } => {
                 let error = if self.life == Life::Running { error.into() } else { DialError::ShuttingDown };
                 self.event(SwarmEvent::DialFailed { dial, error });
             }
             State::Upgrading { dial: None } => {
-                self.pending_incoming -= 1;
                 self.event(SwarmEvent::IncomingFailed { connection: id, remote_address, error });
             }
-            State::Open { peer, streams } => {
+            State::Open { peer, streams, .. } => {
                 debug_assert!(
                     streams.is_empty(),
                     "a connection reports the end of each stream before its own"
@@ -218,10 +295,16 @@ impl<P: Protocols> Swarm<P> {
         }
     }
 
-    /// The best connection to a peer: the one with most streams, then the oldest.
+    /// The best connection to a peer: a direct one before one over a relay, then the one with most streams, then the oldest.
     pub(super) fn best_connection(&self, peer: PeerId) -> Option<ConnectionId> {
-        let connections = self.peers.get(&peer)?;
-        connections.iter().copied().max_by_key(|id| (self.stream_count(*id), std::cmp::Reverse(*id)))
+        match self.peers.get(&peer)?[..] {
+            [only] => Some(only),
+            ref several => several.iter().copied().max_by_key(|&id| {
+                let is_direct =
+                    self.record(id).is_some_and(|record| !address::is_relayed(&record.remote_address));
+                (is_direct, self.streams_on(id).total(), Reverse(id))
+            }),
+        }
     }
 
     pub(super) fn record(&self, id: ConnectionId) -> Option<&Record> {
@@ -232,10 +315,37 @@ impl<P: Protocols> Swarm<P> {
         self.connections.get_mut(&id).map(Box::as_mut)
     }
 
-    fn stream_count(&self, id: ConnectionId) -> usize {
+    /// How many streams there are on a connection.
+    pub(super) fn streams_on(&self, id: ConnectionId) -> Count {
         match self.record(id) {
-            Some(Record { state: State::Open { streams, .. }, .. }) => streams.len(),
-            _ => 0,
+            Some(Record { state: State::Open { count, .. }, .. }) => *count,
+            _ => Count::default(),
+        }
+    }
+
+    /// Takes a place for one more stream on an open connection, unless that is over a limit.
+    pub(super) fn take_stream_place(&mut self, id: ConnectionId, direction: Direction) -> bool {
+        let Some(Record { state: State::Open { peer, count, .. }, .. }) = self.record(id) else {
+            return false;
+        };
+        let connections = self.peers.get(peer).into_iter().flatten();
+        let with_peer = connections.map(|id| self.streams_on(*id)).sum();
+        if !self.config.limits.allow_stream(self.usage.streams, with_peer, *count, direction) {
+            return false;
+        }
+        self.count_stream(id, |count| count.add(direction));
+        true
+    }
+
+    /// Gives back what [`Self::take_stream_place`] took.
+    pub(super) fn free_stream_place(&mut self, id: ConnectionId, direction: Direction) {
+        self.count_stream(id, |count| count.remove(direction));
+    }
+
+    fn count_stream(&mut self, id: ConnectionId, change: impl Fn(&mut Count)) {
+        if let Some(Record { state: State::Open { count, .. }, .. }) = self.record_mut(id) {
+            change(count);
+            change(&mut self.usage.streams);
         }
     }
 

@@ -2,19 +2,42 @@
 //!
 //! A [`Swarm`] is a [`Machine`]. It never touches a byte of a connection: it hands out
 //! [`Connection`](crate::connection::Connection)s by value, and talks to them in messages that the driver carries. What it knows of a connection is what the connection last said.
+//!
+//! # What keeps a connection open
+//!
+//! A connection stays open as long as at least one of these holds, and for
+//! [`idle_timeout`](ConnectionConfig::idle_timeout) after the last of them has ended:
+//!
+//! - a stream with [`StreamOptions::keep_alive`] is open. Raw streams of the application have it; those of ping and identify do
+//!   not, or no connection would ever be idle;
+//! - we are opening such a stream, or the wish for a stream waits for the muxer;
+//! - the user or a protocol wishes it ([`SwarmInput::KeepAlive`], [`ToSwarm::KeepAlive`](crate::protocols::ToSwarm::KeepAlive)).
+//!
+//! Bytes on other streams count for nothing. Each side judges for itself, so a connection lasts as long as both need it. One that
+//! was just made has `idle_timeout` to be used.
+//!
+//! # Several connections to one peer
+//!
+//! They are equals: both sides open streams on any of them, and each lives and ends by itself. Two nodes that dial each other at the
+//! same time have two connections. For [`Target::Peer`](crate::protocols::Target::Peer) the swarm takes the best one: a direct one
+//! before one over a relay (`/p2p-circuit` in the remote address), then the one with most streams, then the oldest.
 
 mod connections;
+mod limits;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use limits::{ConnectionLimit, Count, Limits, Usage};
 pub use types::{
     DialError, DialId, Entropy, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
 };
 
 use crate::address::{self, Multiaddr};
-use crate::connection::{ConnectionConfig, ConnectionId, NodeMessage, OpenId, ProtocolTable, ToConnection};
+use crate::connection::{
+    ConnectionConfig, ConnectionError, ConnectionId, NodeMessage, OpenId, ProtocolTable, ToConnection,
+};
 use crate::identity::{Keypair, PeerId};
 use crate::machine::Machine;
 use crate::negotiation::ProtocolId;
@@ -36,22 +59,19 @@ pub struct SwarmConfig {
     pub connection: ConnectionConfig,
     /// How long the driver may take to connect a byte stream.
     pub dial_timeout: Duration,
-    /// How many connections there may be, open or on the way; more dials fail and more remotes are refused.
-    pub max_connections: usize,
-    /// How many of them may be remotes that are not authenticated yet; more are refused. Ends an attack by silent connections.
-    pub max_pending_incoming: usize,
+    /// How many connections and streams there may be.
+    pub limits: Limits,
     /// How many bytes of messages may wait on one stream before sending answers `Blocked`. One message always may.
     pub max_unsent_bytes: usize,
 }
 
 impl Default for SwarmConfig {
-    /// 15 s to connect; 4,096 connections, 256 of them not authenticated; 64 KiB unsent on a stream.
+    /// 15 s to connect; 64 KiB unsent on a stream.
     fn default() -> Self {
         Self {
             connection: ConnectionConfig::default(),
             dial_timeout: Duration::from_secs(15),
-            max_connections: 4096,
-            max_pending_incoming: 256,
+            limits: Limits::default(),
             max_unsent_bytes: 64 * 1024,
         }
     }
@@ -72,10 +92,12 @@ pub struct Swarm<P: Protocols> {
     /// Boxed, because a map's nodes are half empty when ids count up.
     connections: BTreeMap<ConnectionId, Box<Record>>,
     peers: BTreeMap<PeerId, SmallVec<[ConnectionId; 1]>>,
-    pending_incoming: usize,
+    usage: Usage,
+    /// Connections that are to stay open, and who wishes it.
+    kept: BTreeSet<(ConnectionId, Owner)>,
     /// Connections that the driver has yet to take.
     untaken: BTreeMap<ConnectionId, HandshakeSetup>,
-    opens: BTreeMap<OpenId, PendingOpen>,
+    opens: BTreeMap<(ConnectionId, OpenId), PendingOpen>,
     /// The wishes in `opens`, by what their owners call them.
     requests: BTreeSet<(Owner, RequestId)>,
     dial_deadlines: Timers<ConnectionId>,
@@ -122,7 +144,8 @@ impl<P: Protocols> Swarm<P> {
             listeners: BTreeMap::new(),
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
-            pending_incoming: 0,
+            usage: Usage::default(),
+            kept: BTreeSet::new(),
             untaken: BTreeMap::new(),
             opens: BTreeMap::new(),
             requests: BTreeSet::new(),
@@ -170,6 +193,11 @@ impl<P: Protocols> Swarm<P> {
     /// How many connections there are, open or on the way.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
+    }
+
+    /// How much there is of what [`Limits`] limits.
+    pub fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// Draws the id for an incoming connection.
@@ -288,7 +316,7 @@ impl<P: Protocols> Swarm<P> {
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for connection in connections {
             self.abandon_dial(connection, DialError::ShuttingDown);
-            self.send(connection, NodeMessage::Shutdown);
+            self.send(connection, NodeMessage::Shutdown(ConnectionError::ClosedHere));
         }
     }
 
@@ -319,12 +347,16 @@ impl<P: Protocols> Machine for Swarm<P> {
                 self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
             }
             SwarmInput::Dial { dial, address } => self.handle_dial(dial, &address, now),
+            SwarmInput::CancelDial { dial } => self.cancel_dial(dial),
             SwarmInput::OpenStream { request, target, protocols } => {
                 self.open_stream(Owner::Application, request, target, protocols, StreamOptions::raw(), now);
             }
             SwarmInput::HandleProtocol { protocol } => self.set_handler(protocol, true, now),
             SwarmInput::StopHandlingProtocol { protocol } => self.set_handler(protocol, false, now),
             SwarmInput::Disconnect { connection } => self.disconnect(connection),
+            SwarmInput::KeepAlive { connection, wanted } => {
+                self.keep_alive(Owner::Application, connection, wanted);
+            }
             SwarmInput::Command(command) => self.protocols.handle_command(command, now),
             SwarmInput::Shutdown => self.shut_down(now),
             SwarmInput::Entropy(Entropy(entropy)) => self.seed.mix(&entropy),

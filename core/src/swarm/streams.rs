@@ -1,6 +1,7 @@
 //! Streams: who owns them, and what goes to and fro between connections and protocols.
 
 use super::connections::{Record, State};
+use super::limits::Direction;
 use super::{Swarm, SwarmEvent, SwarmOutput};
 use crate::connection::{ConnectionId, ConnectionMessage, Framing, NodeMessage, OpenId};
 use crate::identity::PeerId;
@@ -22,6 +23,7 @@ pub(super) enum Owner {
 /// What the swarm knows of a stream.
 pub(super) struct StreamRecord {
     owner: Owner,
+    direction: Direction,
     /// A protocol has handed the stream over, and the application does not know yet.
     handed_over: bool,
     protocol: ProtocolId,
@@ -34,7 +36,6 @@ pub(super) struct StreamRecord {
 
 /// A wish for a stream, passed on to a connection.
 pub(super) struct PendingOpen {
-    pub(super) connection: ConnectionId,
     owner: Owner,
     request: RequestId,
 }
@@ -62,6 +63,7 @@ impl<P: Protocols> Swarm<P> {
                     self.tell_stream(owner, stream, NodeMessage::Reset { stream: stream.stream });
                 }
                 ToSwarm::IntoRaw { stream } => self.hand_over(owner, stream),
+                ToSwarm::KeepAlive { connection, wanted } => self.keep_alive(owner, connection, wanted),
                 ToSwarm::Disconnect { connection } => self.disconnect(connection),
             }
         }
@@ -88,10 +90,13 @@ impl<P: Protocols> Swarm<P> {
                 StreamError::Invalid("the request id is waiting for its answer already")
             }
             None => StreamError::NotConnected,
+            Some(connection) if !self.take_stream_place(connection, Direction::Outbound) => {
+                StreamError::Limit
+            }
             Some(connection) => {
                 let open = OpenId(self.ids.open);
                 self.ids.open += 1;
-                self.opens.insert(open, PendingOpen { connection, owner, request });
+                self.opens.insert((connection, open), PendingOpen { owner, request });
                 self.requests.insert((owner, request));
                 return self.send(connection, NodeMessage::Open { open, protocols, options });
             }
@@ -99,14 +104,21 @@ impl<P: Protocols> Swarm<P> {
         self.answer_open(owner, request, error, now);
     }
 
-    pub(super) fn fail_open(&mut self, open: OpenId, error: StreamError, now: Instant) {
-        if let Some(PendingOpen { owner, request, .. }) = self.take_open(open) {
+    pub(super) fn fail_open(
+        &mut self,
+        connection: ConnectionId,
+        open: OpenId,
+        error: StreamError,
+        now: Instant,
+    ) {
+        if let Some(PendingOpen { owner, request }) = self.take_open(connection, open) {
+            self.free_stream_place(connection, Direction::Outbound);
             self.answer_open(owner, request, error, now);
         }
     }
 
-    fn take_open(&mut self, open: OpenId) -> Option<PendingOpen> {
-        let pending = self.opens.remove(&open)?;
+    fn take_open(&mut self, connection: ConnectionId, open: OpenId) -> Option<PendingOpen> {
+        let pending = self.opens.remove(&(connection, open))?;
         self.requests.remove(&(pending.owner, pending.request));
         Some(pending)
     }
@@ -169,7 +181,7 @@ impl<P: Protocols> Swarm<P> {
 
     /// Tells the application of a stream that a protocol has handed over.
     fn announce_handed_over(&mut self, key: StreamKey) {
-        let Some(Record { state: State::Open { peer, streams }, .. }) = self.record_mut(key.connection)
+        let Some(Record { state: State::Open { peer, streams, .. }, .. }) = self.record_mut(key.connection)
         else {
             return;
         };
@@ -223,10 +235,12 @@ impl<P: Protocols> Swarm<P> {
     }
 
     fn forget_stream(&mut self, key: StreamKey) -> Option<StreamRecord> {
-        match self.record_mut(key.connection) {
-            Some(Record { state: State::Open { streams, .. }, .. }) => streams.remove(&key.stream),
-            _ => None,
-        }
+        let Some(Record { state: State::Open { streams, .. }, .. }) = self.record_mut(key.connection) else {
+            return None;
+        };
+        let stream = streams.remove(&key.stream)?;
+        self.free_stream_place(key.connection, stream.direction);
+        Some(stream)
     }
 
     fn tell_owner(&mut self, key: StreamKey, fact: Fact, now: Instant) {
@@ -253,17 +267,19 @@ impl<P: Protocols> Swarm<P> {
         open: Option<OpenId>,
         now: Instant,
     ) {
-        let wish = open.and_then(|open| self.take_open(open));
-        let owner = match (&wish, open) {
-            (Some(wish), _) => Some(wish.owner),
-            (None, None) => self.owners.get(&protocol).copied(),
-            (None, Some(_)) => None,
+        let wish = open.and_then(|open| self.take_open(key.connection, open));
+        let (owner, direction) = match (&wish, open) {
+            (Some(wish), _) => (Some(wish.owner), Direction::Outbound),
+            // Perhaps nobody handles the protocol any more.
+            (None, None) => (self.owners.get(&protocol).copied(), Direction::Inbound),
+            (None, Some(_)) => (None, Direction::Outbound),
         };
-        let Some(owner) = owner else {
-            // Nobody handles the protocol any more.
+        let has_place = direction == Direction::Outbound
+            || (owner.is_some() && self.take_stream_place(key.connection, direction));
+        let Some(owner) = owner.filter(|_| has_place) else {
             return self.send(key.connection, NodeMessage::Reset { stream: key.stream });
         };
-        let Some(Record { state: State::Open { peer, streams }, .. }) = self.record_mut(key.connection)
+        let Some(Record { state: State::Open { peer, streams, .. }, .. }) = self.record_mut(key.connection)
         else {
             return;
         };
@@ -271,6 +287,7 @@ impl<P: Protocols> Swarm<P> {
         let framing = options.framing;
         let record = StreamRecord {
             owner,
+            direction,
             handed_over: false,
             protocol: protocol.clone(),
             framing,

@@ -61,7 +61,11 @@ fn options() -> StreamOptions {
 }
 
 fn swarm() -> Swarm<Puppet> {
-    let config = SwarmConfig { max_connections: 2, max_pending_incoming: 1, ..SwarmConfig::default() };
+    swarm_with(Limits { max_connections: 2, max_pending_inbound: 1, ..Limits::default() })
+}
+
+fn swarm_with(limits: Limits) -> Swarm<Puppet> {
+    let config = SwarmConfig { limits, ..SwarmConfig::default() };
     let keypair = Keypair::generate_ed25519(&mut Seed::reproducible(1));
     let mut swarm = Swarm::new(config, keypair, Puppet::default(), Seed::reproducible(2), NOW);
     drain(&mut swarm);
@@ -115,7 +119,7 @@ fn every_dial_has_one_outcome() {
     assert_eq!(drain(&mut swarm), [failed(to_self, DialError::SelfDial)]);
 
     let [first, second, third] = [0; 3].map(|_| swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW));
-    assert!(drain(&mut swarm).contains(&failed(third, DialError::Limit)));
+    assert!(drain(&mut swarm).contains(&failed(third, DialError::Limit(ConnectionLimit::Total(2)))));
     swarm.handle_input(SwarmInput::Dial { dial: first, address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
     assert_eq!(drain(&mut swarm), [failed(first, DialError::IdReused)]);
 
@@ -150,9 +154,13 @@ fn remotes_beyond_a_limit_are_refused() {
     let (first, outputs) = incoming(listener);
     assert_eq!(outputs, [SwarmOutput::Connection { connection: first }]);
     let (connection, outputs) = incoming(listener);
-    assert_eq!(outputs, [SwarmOutput::Refuse { connection }], "one is not authenticated yet");
+    let error = ConnectionLimit::PendingInbound(1).into();
+    let failed =
+        SwarmEvent::IncomingFailed { connection, remote_address: address("/ip4/5.6.7.8/tcp/9"), error };
+    let refused = [SwarmOutput::Refuse { connection }, SwarmOutput::Event(failed)];
+    assert_eq!(outputs, refused, "one is not authenticated yet");
     say(&mut swarm, first, ConnectionMessage::Closed(ConnectionError::HandshakeTimeout));
-    assert_eq!((swarm.connection_count(), swarm.pending_incoming), (0, 0));
+    assert_eq!((swarm.connection_count(), swarm.usage()), (0, Usage::default()));
 }
 
 #[test]

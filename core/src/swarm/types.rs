@@ -1,5 +1,6 @@
 //! What goes into a swarm and what comes out.
 
+use super::ConnectionLimit;
 use crate::address::{InvalidAddress, Multiaddr};
 use crate::connection::{ConnectionError, ConnectionId, ToConnection, ToNode};
 use crate::identity::PeerId;
@@ -43,12 +44,19 @@ pub enum SwarmInput<C> {
         /// Where.
         listener: ListenerId,
     },
-    /// The user wants a connection. Answered by [`SwarmEvent::Connected`] or [`SwarmEvent::DialFailed`], exactly once.
+    /// The user wants a connection, also where there is one already. Answered by [`SwarmEvent::Connected`] or
+    /// [`SwarmEvent::DialFailed`], exactly once.
     Dial {
         /// Comes back in the answer. An id that was used before is refused.
         dial: DialId,
         /// Where. A `/p2p/ID` at its end says who must be there.
         address: Multiaddr,
+    },
+    /// The user no longer wants the connection that he asked for. If it is not open yet, [`SwarmEvent::DialFailed`] follows, with
+    /// [`DialError::Cancelled`] unless it failed by itself meanwhile.
+    CancelDial {
+        /// Which wish.
+        dial: DialId,
     },
     /// The user wants a raw stream. Answered by [`SwarmEvent::StreamOpened`] or [`SwarmEvent::StreamFailed`], exactly once.
     OpenStream {
@@ -74,6 +82,14 @@ pub enum SwarmInput<C> {
     Disconnect {
         /// Which connection.
         connection: ConnectionId,
+    },
+    /// Whether the user wishes an open connection to stay open although no stream needs it. See
+    /// [what keeps a connection open](super#what-keeps-a-connection-open).
+    KeepAlive {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Whether it is to stay. The wish ends with the connection.
+        wanted: bool,
     },
     /// The user commands a mounted protocol.
     Command(C),
@@ -162,7 +178,7 @@ pub enum SwarmOutput<E> {
         /// Which connection.
         connection: ConnectionId,
     },
-    /// For the driver: drop the byte stream that was accepted; a limit is reached.
+    /// For the driver: drop the byte stream that was accepted.
     Refuse {
         /// Which connection.
         connection: ConnectionId,
@@ -222,7 +238,7 @@ pub enum SwarmEvent {
         /// Why.
         error: DialError,
     },
-    /// A remote connected and did not get as far as being known.
+    /// A remote connected and was refused, or did not get as far as being known.
     IncomingFailed {
         /// The connection.
         connection: ConnectionId,
@@ -334,8 +350,11 @@ pub enum DialError {
     #[error("{0}")]
     Connection(ConnectionError),
     /// Our limit of connections is reached. Blame: a limit.
-    #[error("as many connections are open as are allowed")]
-    Limit,
+    #[error("{0}")]
+    Limit(#[from] ConnectionLimit),
+    /// The user no longer wanted it. Blame: closed.
+    #[error("the dial was cancelled")]
+    Cancelled,
     /// The node shuts down. Blame: closed.
     #[error("the node is shutting down")]
     ShuttingDown,
@@ -351,22 +370,25 @@ impl DialError {
             Self::Address(_) | Self::SelfDial | Self::IdReused => Blame::Caller,
             Self::WrongPeer { .. } => Blame::Peer,
             Self::Transport(TransportError::Address(_)) => Blame::Caller,
-            Self::Transport(_) | Self::ShuttingDown => Blame::Closed,
+            Self::Transport(_) | Self::ShuttingDown | Self::Cancelled => Blame::Closed,
             Self::Timeout => Blame::Timeout,
             Self::Connection(error) => error.blame(),
-            Self::Limit => Blame::Limit,
+            Self::Limit(limit) => limit.blame(),
         }
     }
 }
 
 impl From<ConnectionError> for DialError {
     fn from(error: ConnectionError) -> Self {
-        if let ConnectionError::Security { error, .. } = &error {
-            match **error {
+        match &error {
+            ConnectionError::ClosedHere => return Self::Cancelled,
+            ConnectionError::Limit(limit) => return Self::Limit(*limit),
+            ConnectionError::Security { error, .. } => match **error {
                 SecurityError::SelfDial => return Self::SelfDial,
                 SecurityError::WrongPeer { expected, actual } => return Self::WrongPeer { expected, actual },
                 _ => {}
-            }
+            },
+            _ => {}
         }
         Self::Connection(error)
     }
@@ -385,7 +407,9 @@ impl<C> SwarmInput<C> {
             }
             Self::HandleProtocol { protocol } => SwarmInput::HandleProtocol { protocol },
             Self::StopHandlingProtocol { protocol } => SwarmInput::StopHandlingProtocol { protocol },
+            Self::CancelDial { dial } => SwarmInput::CancelDial { dial },
             Self::Disconnect { connection } => SwarmInput::Disconnect { connection },
+            Self::KeepAlive { connection, wanted } => SwarmInput::KeepAlive { connection, wanted },
             Self::Shutdown => SwarmInput::Shutdown,
             Self::Entropy(entropy) => SwarmInput::Entropy(entropy),
             Self::Listening { listener, address } => SwarmInput::Listening { listener, address },
