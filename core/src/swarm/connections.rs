@@ -48,7 +48,8 @@ impl Record {
         }
     }
 
-    fn is_pending(&self) -> bool {
+    /// Whether its peer is not known yet.
+    pub(super) fn is_pending(&self) -> bool {
         !matches!(self.state, State::Open { .. })
     }
 

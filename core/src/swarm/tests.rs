@@ -1,5 +1,7 @@
 //! The swarm alone, with connections played by hand.
 
+mod limits;
+
 use super::*;
 use crate::address::Multiaddr;
 use crate::connection::{ConnectionError, ConnectionMessage, Established, Framing, ToNode};
@@ -90,7 +92,11 @@ fn say(swarm: &mut Swarm<Puppet>, connection: ConnectionId, message: ConnectionM
 
 /// A swarm with one open connection, dialled.
 fn connected() -> (Swarm<Puppet>, ConnectionId) {
-    let mut swarm = swarm();
+    connected_with(Limits::default())
+}
+
+fn connected_with(limits: Limits) -> (Swarm<Puppet>, ConnectionId) {
+    let mut swarm = swarm_with(limits);
     swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
     let connection = ConnectionId(0);
     swarm.handle_input(SwarmInput::Dialed { connection }, NOW);
@@ -257,4 +263,87 @@ fn only_its_owner_moves_a_stream() {
     assert_eq!(drain(&mut swarm), [], "the stream is the application's now");
     let role = Role::Dialer;
     assert_eq!(swarm.connections[&connection].role, role);
+}
+
+#[test]
+fn a_dial_can_be_cancelled_until_it_is_open() {
+    let mut swarm = swarm();
+    let failed = |dial| SwarmOutput::Event(SwarmEvent::DialFailed { dial, error: DialError::Cancelled });
+    let (first, second) = (ConnectionId(0), ConnectionId(1));
+    let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
+    drain(&mut swarm);
+    swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
+    assert_eq!(drain(&mut swarm), [SwarmOutput::CancelDial { connection: first }, failed(dial)]);
+
+    let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
+    swarm.handle_input(SwarmInput::Dialed { connection: second }, NOW);
+    drain(&mut swarm);
+    swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
+    let message = ToConnection(NodeMessage::Shutdown(ConnectionError::ClosedHere));
+    assert_eq!(drain(&mut swarm), [SwarmOutput::ToConnection { connection: second, message }]);
+    say(&mut swarm, second, ConnectionMessage::Closed(ConnectionError::ClosedHere));
+    assert_eq!(drain(&mut swarm), [failed(dial)]);
+    swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
+    assert_eq!((drain(&mut swarm), swarm.usage()), (Vec::new(), Usage::default()));
+}
+
+#[test]
+fn a_connection_stays_as_long_as_somebody_wishes_it() {
+    let (mut swarm, connection) = connected();
+    let told = |kept| {
+        let message = ToConnection(NodeMessage::KeepAlive(kept));
+        SwarmOutput::ToConnection { connection, message }
+    };
+    let user = |wanted| SwarmInput::KeepAlive { connection, wanted };
+    let protocol = |wanted| SwarmInput::Command(ToSwarm::KeepAlive { connection, wanted });
+    let steps = [
+        (user(false), None),
+        (user(true), Some(true)),
+        (user(true), None),
+        (protocol(true), None),
+        (user(false), None),
+        (protocol(false), Some(false)),
+        (protocol(true), Some(true)),
+    ];
+    for (number, (input, expected)) in steps.into_iter().enumerate() {
+        swarm.handle_input(input, NOW);
+        assert_eq!(drain(&mut swarm), Vec::from_iter(expected.map(told)), "step {number}");
+    }
+    say(&mut swarm, connection, ConnectionMessage::Closed(ConnectionError::Broken));
+    assert!(swarm.kept.is_empty(), "the wish ends with the connection");
+}
+
+#[test]
+fn the_best_connection_is_direct_then_busy_then_old() {
+    let mut swarm = swarm();
+    let direct = "/ip4/1.2.3.4/tcp/5";
+    let relayed = format!("/ip4/1.2.3.4/tcp/6/p2p/{}/p2p-circuit", swarm.local_peer());
+    let ids = [&relayed, &relayed, direct, direct].map(|to| {
+        swarm.config.limits.max_connections += 1;
+        let connection = ConnectionId(swarm.ids.connection);
+        swarm.dial(address(to), NOW);
+        swarm.handle_input(SwarmInput::Dialed { connection }, NOW);
+        let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
+        let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
+        say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));
+        connection
+    });
+    drain(&mut swarm);
+    let best = |swarm: &Swarm<Puppet>| swarm.best_connection(other_peer());
+    assert_eq!(best(&swarm), Some(ids[2]), "direct, and older");
+    open(&mut swarm, ids[1], 0);
+    assert_eq!(best(&swarm), Some(ids[2]), "relayed streams count for less");
+    open(&mut swarm, ids[3], 0);
+    assert_eq!(best(&swarm), Some(ids[3]), "more streams");
+    let (request, target) = (RequestId(1), Target::Connection(ids[2]));
+    for request in [request, RequestId(2)] {
+        swarm.handle_input(SwarmInput::OpenStream { request, target, protocols: smallvec![TEST] }, NOW);
+    }
+    assert_eq!(best(&swarm), Some(ids[2]), "those on the way count");
+    for gone in [ids[2], ids[3]] {
+        let (stream, cause) = (StreamId(0), StreamCloseCause::ConnectionClosed);
+        say(&mut swarm, gone, ConnectionMessage::StreamClosed { stream, cause });
+        say(&mut swarm, gone, ConnectionMessage::Closed(ConnectionError::Broken));
+    }
+    assert_eq!(best(&swarm), Some(ids[1]), "relayed is better than none; it has a stream");
 }

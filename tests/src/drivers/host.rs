@@ -15,6 +15,7 @@ use peerwork_core::protocols::identify::{
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
 use peerwork_core::swarm::{DialError, DialId, ListenError, ListenerId, SwarmEvent, SwarmInput};
+use peerwork_core::time::Instant;
 use smallvec::smallvec;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -160,7 +161,12 @@ impl<E> Default for Desk<E> {
 
 impl<E> Desk<E> {
     pub(super) fn hear(&mut self, event: SwarmEvent) {
-        self.surprises += usize::from(self.is_shut_down);
+        // Whatever is commanded after the end is refused.
+        let is_refusal = matches!(
+            event,
+            SwarmEvent::ListenFailed { .. } | SwarmEvent::DialFailed { .. } | SwarmEvent::StreamFailed { .. }
+        );
+        self.surprises += usize::from(self.is_shut_down && !is_refusal);
         if let SwarmEvent::StreamOpened { stream, .. } = event {
             self.untaken.insert(stream);
         }
@@ -262,6 +268,18 @@ impl<E: Engine> LoopHost<E> {
         let mut network = self.network.borrow_mut();
         network.touched = true;
         network.input(self.seat, input);
+    }
+
+    /// Does something to the node's streams behind the back of whoever holds them. What one does oneself is followed by no event,
+    /// so those who wait for one look again.
+    pub fn meddle<T>(&self, action: impl FnOnce(&mut E, Instant) -> T) -> T {
+        let mut network = self.network.borrow_mut();
+        network.touched = true;
+        let now = network.now;
+        let seat = &mut network.seats[self.seat];
+        seat.desk.unreadable.clear();
+        seat.desk.unwritable.clear();
+        action(&mut seat.engine, now)
     }
 
     /// The user goes away: he drops every stream that he has been told of, or is told of from now on.
@@ -385,7 +403,7 @@ pub struct LoopStream<E: Engine> {
 }
 
 impl<E: Engine> LoopStream<E> {
-    fn with<T>(&self, action: impl FnOnce(&mut E, peerwork_core::time::Instant) -> T) -> T {
+    fn with<T>(&self, action: impl FnOnce(&mut E, Instant) -> T) -> T {
         let mut network = self.network.borrow_mut();
         network.touched = true;
         let now = network.now;

@@ -124,7 +124,7 @@ pub struct Faults {
     pub max_piece: usize,
     /// How many units a wire holds, before whoever sends must wait.
     pub capacity: usize,
-    /// The longest time for which a wire stands still, now and then.
+    /// The longest time for which a wire stands still, now and then, and that a dial takes.
     pub max_stall: Duration,
 }
 
@@ -163,6 +163,8 @@ pub struct Network<E: Engine> {
     pub(super) seats: Vec<Seat<E>>,
     wires: BTreeMap<Place, Wire<E::Cargo>>,
     listeners: BTreeMap<Multiaddr, (usize, ListenerId)>,
+    /// Who dials whom, and when the byte stream comes up.
+    dials: BTreeMap<Place, (Instant, Multiaddr)>,
     next_port: u16,
     faults: Faults,
     chance: Seed,
@@ -181,6 +183,7 @@ impl<E: Engine> Network<E> {
             seats: engines.into_iter().map(|engine| Seat { engine, desk: Desk::default() }).collect(),
             wires: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            dials: BTreeMap::new(),
             next_port: 1000,
             faults,
             chance: seed,
@@ -214,6 +217,13 @@ impl<E: Engine> Network<E> {
                 && let Some(stream) = desk.untaken.pop_first()
             {
                 engine.abandon(stream, self.now);
+                progress = true;
+            }
+        }
+        let due = self.dials.iter().filter(|(_, (at, _))| *at <= self.now).map(|(place, _)| *place);
+        for dialer in due.collect::<Vec<_>>() {
+            if let Some((_, address)) = self.dials.remove(&dialer) {
+                self.connect(dialer, &address);
                 progress = true;
             }
         }
@@ -257,10 +267,16 @@ impl<E: Engine> Network<E> {
             }
         }
         if progress && self.chance.below(4) == 0 {
-            let stall = self.chance.below(1 + self.faults.max_stall.as_nanos() as u64);
-            wire.stalled_until = now + Duration::from_nanos(stall);
+            let stall = self.draw_stall();
+            if let Some(wire) = self.wires.get_mut(&from) {
+                wire.stalled_until = now + stall;
+            }
         }
         progress
+    }
+
+    fn draw_stall(&mut self) -> Duration {
+        Duration::from_nanos(self.chance.below(1 + self.faults.max_stall.as_nanos() as u64))
     }
 
     fn handle_output(&mut self, seat: usize, output: Output<E>) {
@@ -276,11 +292,15 @@ impl<E: Engine> Network<E> {
             LocalOutput::StopListening { listener } => {
                 self.listeners.retain(|_, place| *place != (seat, listener));
             }
-            LocalOutput::Dial { connection, address } => self.connect((seat, connection), &address),
+            LocalOutput::Dial { connection, address } => {
+                let at = self.now + self.draw_stall();
+                self.dials.insert((seat, connection), (at, address));
+            }
+            LocalOutput::CancelDial { connection } => drop(self.dials.remove(&(seat, connection))),
             LocalOutput::Refuse { connection } => self.close((seat, connection), Close::Now),
             LocalOutput::Close { connection, how } => self.close((seat, connection), how),
-            // Every connection is driven at every turn; and what is dialled here is connected before it could be given up.
-            LocalOutput::Drive { .. } | LocalOutput::CancelDial { .. } => {}
+            // Every connection is driven at every turn.
+            LocalOutput::Drive { .. } => {}
         }
     }
 
@@ -352,7 +372,8 @@ impl<E: Engine> Network<E> {
     pub(super) fn next_at(&self) -> Option<Instant> {
         let engines = self.seats.iter().filter_map(|seat| seat.engine.poll_timeout()).map(|it| it.at);
         let wires = self.wires.values().map(|wire| wire.stalled_until).filter(|at| *at > self.now);
-        engines.chain(wires).min()
+        let dials = self.dials.values().map(|(at, _)| *at);
+        engines.chain(wires).chain(dials).min()
     }
 
     fn describe(&self) -> String {

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 #![allow(clippy::print_stdout, reason = "a failing case is named by the line before it")]
 
+mod phases;
 mod story;
 mod upheaval;

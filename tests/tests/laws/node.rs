@@ -202,7 +202,11 @@ impl Town {
             }
             27 => SwarmInput::HandleProtocol { protocol: CHAT },
             28 => SwarmInput::StopHandlingProtocol { protocol: CHAT },
-            29..31 => SwarmInput::Disconnect { connection: some_connection },
+            29 => SwarmInput::CancelDial { dial: DialId(draw.below(number)) },
+            30 if draw.below(2) == 0 => {
+                SwarmInput::KeepAlive { connection: some_connection, wanted: draw.below(2) == 0 }
+            }
+            30 => SwarmInput::Disconnect { connection: some_connection },
             _ if draw.below(8) == 0 => SwarmInput::Shutdown,
             _ => return None,
         })
