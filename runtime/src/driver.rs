@@ -32,8 +32,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How many streams wait for one protocol's handler; more are reset.
-const MAX_WAITING_STREAMS: usize = 64;
+/// How many streams wait for one protocol's handler; more are reset. As many as a peer may open on a connection, so that a burst is not
+/// lost before the handler has had a turn.
+const MAX_WAITING_STREAMS: usize = 1_024;
 
 /// How long the driver waits after the system refused to accept a connection, for instance for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -2,6 +2,7 @@
 
 use super::{Node, NodeCommand, NodeEvent};
 use crate::address::Multiaddr;
+use crate::collections::Queue;
 use crate::connection::{Connection, ConnectionId, StreamEvent};
 use crate::identity::PeerId;
 use crate::machine::{Close, End, Layer, Machine};
@@ -12,7 +13,7 @@ use crate::swarm::{DialId, ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
 use crate::time::{Deadline, Instant, Timers};
 use bytes::{Bytes, BytesMut};
 use smallvec::smallvec;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a [`LocalNode`] wants done, and what it tells the user.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +79,7 @@ pub struct LocalNode<P: Protocols = ()> {
     timers: Timers<ConnectionId>,
     /// Connections that something has happened to since the outputs were last drained.
     touched: BTreeSet<ConnectionId>,
-    outputs: VecDeque<LocalOutput<P::Event>>,
+    outputs: Queue<LocalOutput<P::Event>>,
     /// Connections that the caller is to be told to drive.
     to_drive: BTreeSet<ConnectionId>,
     requests: u64,
@@ -98,7 +99,7 @@ impl<P: Protocols> LocalNode<P> {
             connections: BTreeMap::new(),
             timers: Timers::default(),
             touched: BTreeSet::new(),
-            outputs: VecDeque::new(),
+            outputs: Queue::default(),
             to_drive: BTreeSet::new(),
             requests: 0,
         }
@@ -266,7 +267,7 @@ impl<P: Protocols> LocalNode<P> {
     /// The next output.
     pub fn poll_output(&mut self) -> Option<LocalOutput<P::Event>> {
         let drive = |connection| LocalOutput::Drive { connection };
-        self.outputs.pop_front().or_else(|| self.to_drive.pop_first().map(drive))
+        self.outputs.pop().or_else(|| self.to_drive.pop_first().map(drive))
     }
 
     fn with<T>(
@@ -295,7 +296,7 @@ impl<P: Protocols> LocalNode<P> {
                 self.node.handle_input(SwarmInput::FromConnection { connection: id, message }, now);
             }
             while let Some(event) = attached.connection.poll_event() {
-                self.outputs.push_back(LocalOutput::Stream(id, event));
+                self.outputs.push(LocalOutput::Stream(id, event));
             }
             settled.insert(id);
         }
@@ -311,7 +312,9 @@ impl<P: Protocols> LocalNode<P> {
         let close = attached.connection.poll_close();
         if close != attached.close {
             attached.close = close;
-            self.outputs.extend(close.map(|how| LocalOutput::Close { connection: id, how }));
+            if let Some(how) = close {
+                self.outputs.push(LocalOutput::Close { connection: id, how });
+            }
         }
         if close != Some(Close::Now) {
             self.to_drive.insert(id);
@@ -346,6 +349,6 @@ impl<P: Protocols> LocalNode<P> {
             SwarmOutput::CancelDial { connection } => LocalOutput::CancelDial { connection },
             SwarmOutput::Refuse { connection } => LocalOutput::Refuse { connection },
         };
-        self.outputs.push_back(output);
+        self.outputs.push(output);
     }
 }

@@ -84,7 +84,7 @@ impl<P: Protocols> Swarm<P> {
         self.add(connection, Record { role: Role::Dialer, remote_address: remote_address.clone(), state });
         let deadline = Deadline::new(now + self.config.dial_timeout, "dial timeout");
         self.dial_deadlines.set(connection, Some(deadline));
-        self.outputs.push_back(SwarmOutput::Dial { connection, address: remote_address });
+        self.outputs.push(SwarmOutput::Dial { connection, address: remote_address });
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl<P: Protocols> Swarm<P> {
     /// Gives up a dial whose byte stream is not up yet.
     pub(super) fn abandon_dial(&mut self, connection: ConnectionId, error: DialError) {
         if let Some(Record { state: State::Dialing { .. }, .. }) = self.record(connection) {
-            self.outputs.push_back(SwarmOutput::CancelDial { connection });
+            self.outputs.push(SwarmOutput::CancelDial { connection });
             self.fail_dial(connection, error);
         }
     }
@@ -153,10 +153,10 @@ impl<P: Protocols> Swarm<P> {
         let is_fresh = !self.connections.contains_key(&connection);
         self.ids.connection = self.ids.connection.max(connection.0.saturating_add(1));
         if !is_fresh || !self.listeners.contains_key(&listener) {
-            return self.outputs.push_back(SwarmOutput::Refuse { connection });
+            return self.outputs.push(SwarmOutput::Refuse { connection });
         }
         if let Err(limit) = self.config.limits.check_connection(&self.usage, Direction::Inbound) {
-            self.outputs.push_back(SwarmOutput::Refuse { connection });
+            self.outputs.push(SwarmOutput::Refuse { connection });
             let error = limit.into();
             return self.event(SwarmEvent::IncomingFailed { connection, remote_address, error });
         }
@@ -175,7 +175,7 @@ impl<P: Protocols> Swarm<P> {
             seed: self.seed.child("connection"),
         };
         self.untaken.insert(id, setup);
-        self.outputs.push_back(SwarmOutput::Connection { connection: id });
+        self.outputs.push(SwarmOutput::Connection { connection: id });
     }
 
     /// Hands out a connection over a byte stream, once, after [`SwarmOutput::Connection`].
@@ -363,7 +363,7 @@ impl<P: Protocols> Swarm<P> {
                 self.event(SwarmEvent::StreamFailed { request, error: StreamError::NotConnected });
             }
             SwarmInput::Incoming { connection, .. } => {
-                self.outputs.push_back(SwarmOutput::Refuse { connection });
+                self.outputs.push(SwarmOutput::Refuse { connection });
             }
             // No peer is connected, so there is nothing that it could do but answer.
             SwarmInput::Command(command) => {

@@ -35,6 +35,7 @@ pub use types::{
 };
 
 use crate::address::{self, Multiaddr};
+use crate::collections::Queue;
 use crate::connection::{
     ConnectionConfig, ConnectionError, ConnectionId, NodeMessage, OpenId, ProtocolTable, ToConnection,
 };
@@ -47,7 +48,7 @@ use crate::seed::Seed;
 use crate::time::{Deadline, Instant, Latest, Timers};
 use connections::Record;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use streams::{Owner, PendingOpen};
@@ -101,7 +102,7 @@ pub struct Swarm<P: Protocols> {
     /// The wishes in `opens`, by what their owners call them.
     requests: BTreeSet<(Owner, RequestId)>,
     dial_deadlines: Timers<ConnectionId>,
-    outputs: VecDeque<SwarmOutput<P::Event>>,
+    outputs: Queue<SwarmOutput<P::Event>>,
     ids: Ids,
     life: Life,
     latest: Latest,
@@ -150,7 +151,7 @@ impl<P: Protocols> Swarm<P> {
             opens: BTreeMap::new(),
             requests: BTreeSet::new(),
             dial_deadlines: Timers::default(),
-            outputs: VecDeque::new(),
+            outputs: Queue::default(),
             ids: Ids::default(),
             life: Life::Running,
             latest: Latest::default(),
@@ -229,7 +230,7 @@ impl<P: Protocols> Swarm<P> {
         } else {
             self.ids.listener = listener.0.saturating_add(1);
             self.listeners.insert(listener, Vec::new());
-            return self.outputs.push_back(SwarmOutput::Listen { listener, address });
+            return self.outputs.push(SwarmOutput::Listen { listener, address });
         };
         self.event(SwarmEvent::ListenFailed { listener, error });
     }
@@ -293,13 +294,13 @@ impl<P: Protocols> Swarm<P> {
     }
 
     fn event(&mut self, event: SwarmEvent) {
-        self.outputs.push_back(SwarmOutput::Event(event));
+        self.outputs.push(SwarmOutput::Event(event));
     }
 
     /// Sends a message to a connection whose byte stream exists.
     fn send(&mut self, connection: ConnectionId, message: NodeMessage) {
         if self.record(connection).is_some_and(Record::is_attached) {
-            self.outputs.push_back(SwarmOutput::ToConnection { connection, message: ToConnection(message) });
+            self.outputs.push(SwarmOutput::ToConnection { connection, message: ToConnection(message) });
         }
     }
 
@@ -310,7 +311,7 @@ impl<P: Protocols> Swarm<P> {
         self.life = Life::ShuttingDown;
         let listeners: Vec<ListenerId> = self.listeners.keys().copied().collect();
         for listener in listeners {
-            self.outputs.push_back(SwarmOutput::StopListening { listener });
+            self.outputs.push(SwarmOutput::StopListening { listener });
             self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
         }
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
@@ -342,7 +343,7 @@ impl<P: Protocols> Machine for Swarm<P> {
             SwarmInput::Listen { listener, address } => self.handle_listen(listener, address),
             SwarmInput::StopListening { listener } => {
                 if self.listeners.contains_key(&listener) {
-                    self.outputs.push_back(SwarmOutput::StopListening { listener });
+                    self.outputs.push(SwarmOutput::StopListening { listener });
                 }
                 self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
             }
@@ -383,7 +384,7 @@ impl<P: Protocols> Machine for Swarm<P> {
     fn handle_timeout(&mut self, now: Instant) {
         let now = self.latest.see(now);
         while let Some(connection) = self.dial_deadlines.pop_due(now) {
-            self.outputs.push_back(SwarmOutput::CancelDial { connection });
+            self.outputs.push(SwarmOutput::CancelDial { connection });
             self.fail_dial(connection, DialError::Timeout);
         }
         self.protocols.handle_timeout(now);
@@ -392,7 +393,7 @@ impl<P: Protocols> Machine for Swarm<P> {
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

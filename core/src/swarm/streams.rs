@@ -46,7 +46,7 @@ impl<P: Protocols> Swarm<P> {
         while let Some((index, output)) = self.protocols.poll_output() {
             let owner = Owner::Protocol(index);
             match output {
-                ToSwarm::Event(event) => self.outputs.push_back(SwarmOutput::Protocol(event)),
+                ToSwarm::Event(event) => self.outputs.push(SwarmOutput::Protocol(event)),
                 ToSwarm::OpenStream { request, target, protocols, options } => {
                     self.open_stream(owner, request, target, protocols, options, now);
                 }

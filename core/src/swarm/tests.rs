@@ -12,6 +12,7 @@ use crate::protocols::{
 use crate::security::Role;
 use bytes::Bytes;
 use smallvec::smallvec;
+use std::collections::VecDeque;
 
 const NOW: Instant = Instant::ORIGIN;
 const TEST: ProtocolId = ProtocolId::from_static("/test/1.0.0");
