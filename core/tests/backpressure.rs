@@ -4,9 +4,9 @@
 
 mod pair;
 
-use pair::Pair;
+use pair::{PROTOCOL, Pair};
 use peerwork_core::node::NodeBuilder;
-use peerwork_core::protocols::StreamKey;
+use peerwork_core::protocols::{StreamKey, Target};
 use std::time::Duration;
 
 fn wants_input(pair: &Pair) -> bool {
@@ -42,6 +42,21 @@ fn a_full_stream_that_nobody_reads_makes_way_for_others_in_time() {
     fill(&mut pair, ours);
     pair.pass(Duration::from_secs(5));
     assert!(pair.open().is_some());
+}
+
+#[test]
+fn a_burst_of_streams_behind_much_data_opens() {
+    const COUNT: usize = 900;
+    let mut pair = Pair::connected(NodeBuilder::new);
+    let [busy, _] = pair.open().unwrap();
+    while pair.nodes[0].write(busy, &[7; 50_000], pair.now).is_ok() {}
+    pair.opened = Default::default();
+    let peer = pair.nodes[1].local_peer();
+    for _ in 0..COUNT {
+        pair.nodes[0].open_stream(Target::Peer(peer), PROTOCOL, pair.now);
+    }
+    pair.run();
+    assert_eq!(pair.opened.map(|opened| opened.len()), [COUNT; 2]);
 }
 
 #[test]

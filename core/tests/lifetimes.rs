@@ -62,6 +62,50 @@ fn an_idle_connection_is_closed_and_a_used_one_is_not() {
 }
 
 #[test]
+fn a_stream_on_its_way_keeps_a_connection_open() {
+    let seconds = Duration::from_secs;
+    let mut pair = Pair::connected(|| {
+        quiet().configure(|config| config.swarm.connection.idle_timeout = Some(seconds(5)))
+    });
+    pair.pass(seconds(4));
+    pair.cut = true;
+    let peer = pair.nodes[1].local_peer();
+    let request = pair.nodes[0].open_stream(Target::Peer(peer), PROTOCOL, pair.now);
+    pair.run();
+    pair.pass(seconds(10));
+    assert!(pair.events[0].contains(&SwarmEvent::StreamFailed { request, error: StreamError::Timeout }));
+    pair.pass(seconds(5) - NANOSECOND);
+    assert!(!is_over(&pair, 0));
+    pair.pass(NANOSECOND);
+    assert!(is_over(&pair, 0), "idle since the stream was given up");
+    assert!(is_over(&pair, 1), "the other side needed it for nothing");
+}
+
+#[test]
+fn a_wish_keeps_an_idle_connection_open_as_long_as_both_sides_have_it() {
+    let mut pair = Pair::connected(quiet);
+    let keep_alive = |pair: &mut Pair, me: usize, wanted| {
+        let connection = pair.ids[me].unwrap();
+        pair.nodes[me].handle_input(SwarmInput::KeepAlive { connection, wanted }, pair.now);
+    };
+    keep_alive(&mut pair, 0, true);
+    keep_alive(&mut pair, 1, true);
+    pair.pass(Duration::from_secs(600));
+    assert!(pair.ids[0].is_some());
+    keep_alive(&mut pair, 1, false);
+    pair.pass(Duration::from_secs(60) - NANOSECOND);
+    assert!(pair.ids[0].is_some());
+    pair.pass(NANOSECOND);
+    assert!(is_over(&pair, 0), "the other side does not need it");
+    assert_eq!(pair.ids, [None, None]);
+}
+
+/// Whether the last that the user of a node heard is that the connection is gone.
+fn is_over(pair: &Pair, me: usize) -> bool {
+    matches!(pair.events[me].last(), Some(SwarmEvent::Disconnected { .. }))
+}
+
+#[test]
 fn pings_do_not_keep_a_connection_alive() {
     let mut pair = Pair::connected(NodeBuilder::new);
     pair.pass(Duration::from_secs(59));

@@ -43,14 +43,15 @@ pub struct ConnectionConfig {
     /// How many wishes for a stream may wait for the muxer's limit to allow them; more are refused.
     pub max_waiting_opens: usize,
     /// How many streams opened by the remote may be agreeing on a protocol at a time; more are reset. Ends an attack by
-    /// half-open streams.
+    /// half-open streams. Where the remote's buffers are full, all that it opens meanwhile is announced before the first of them
+    /// can say a word, so this should not be far below the muxer's limit of streams.
     pub max_negotiating_streams: usize,
 }
 
 impl Default for ConnectionConfig {
     /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); every answer is waited for; 15 s
-    /// for a handshake, 10 s for a stream's
-    /// negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 256 streams in negotiation.
+    /// for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 1,024 streams in
+    /// negotiation.
     fn default() -> Self {
         Self {
             security: Vec::new(),
@@ -64,7 +65,7 @@ impl Default for ConnectionConfig {
             close_timeout: Duration::from_secs(5),
             max_transmit_bytes: 64 * 1024,
             max_waiting_opens: 256,
-            max_negotiating_streams: 256,
+            max_negotiating_streams: 1_024,
         }
     }
 }

@@ -6,19 +6,18 @@ use peerwork_core::connection::ConnectionId;
 use peerwork_core::machine::{Close, End};
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeEvent};
-use peerwork_core::protocols::{StreamKey, Target};
+use peerwork_core::protocols::{Protocols, StreamKey, Target};
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput};
 use peerwork_core::time::Instant;
-use std::convert::Infallible;
 use std::time::Duration;
 
 /// What both nodes accept streams of.
 pub(crate) const PROTOCOL: ProtocolId = ProtocolId::from_static("/test/1.0.0");
 
 /// Two nodes; the first one dials the second one.
-pub(crate) struct Pair {
-    pub(crate) nodes: [LocalNode; 2],
+pub(crate) struct Pair<P: Protocols = ()> {
+    pub(crate) nodes: [LocalNode<P>; 2],
     pub(crate) listener: ListenerId,
     pub(crate) ids: [Option<ConnectionId>; 2],
     /// `wires[i]` leads to node `i`.
@@ -29,19 +28,26 @@ pub(crate) struct Pair {
     /// Streams that were opened, at either end.
     pub(crate) opened: [Vec<StreamKey>; 2],
     pub(crate) events: [Vec<SwarmEvent>; 2],
-    pub(crate) protocol_events: [Vec<NodeEvent<Infallible>>; 2],
+    pub(crate) protocol_events: [Vec<NodeEvent<P::Event>>; 2],
 }
 
 #[allow(dead_code, reason = "each test program uses some of it")]
 impl Pair {
+    pub(crate) fn address() -> Multiaddr {
+        "/ip4/10.0.0.2/tcp/1".parse().unwrap()
+    }
+}
+
+#[allow(dead_code, reason = "each test program uses some of it")]
+impl<P: Protocols> Pair<P> {
     /// Two nodes built by `builder`, the second of which listens.
-    pub(crate) fn new(builder: impl Fn() -> NodeBuilder) -> Self {
+    pub(crate) fn new(builder: impl Fn() -> NodeBuilder<P>) -> Self {
         let now = Instant::ORIGIN;
         let mut nodes = [1, 2].map(|number| builder().build_local(Seed::reproducible(number), now));
         for node in &mut nodes {
             node.handle_protocol(PROTOCOL, now);
         }
-        let listener = nodes[1].listen(Self::address(), now);
+        let listener = nodes[1].listen(Pair::address(), now);
         let mut pair = Self {
             nodes,
             listener,
@@ -58,15 +64,11 @@ impl Pair {
     }
 
     /// Two nodes with a connection.
-    pub(crate) fn connected(builder: impl Fn() -> NodeBuilder) -> Self {
+    pub(crate) fn connected(builder: impl Fn() -> NodeBuilder<P>) -> Self {
         let mut pair = Self::new(builder);
-        pair.nodes[0].dial(Self::address(), pair.now);
+        pair.nodes[0].dial(Pair::address(), pair.now);
         pair.run();
         pair
-    }
-
-    pub(crate) fn address() -> Multiaddr {
-        "/ip4/10.0.0.2/tcp/1".parse().unwrap()
     }
 
     /// Does what the nodes want until nothing moves any more.
@@ -92,7 +94,7 @@ impl Pair {
         }
     }
 
-    fn obey(&mut self, me: usize, output: LocalOutput<Infallible>) {
+    fn obey(&mut self, me: usize, output: LocalOutput<P::Event>) {
         match output {
             LocalOutput::Listen { listener, address } => {
                 self.nodes[me].handle_input(SwarmInput::Listening { listener, address }, self.now);
@@ -103,6 +105,8 @@ impl Pair {
                 self.ids = [Some(connection), Some(remote)];
             }
             LocalOutput::Close { connection, how } if self.ids[me] == Some(connection) => {
+                let wire = &mut self.wires[1 - me];
+                while self.nodes[me].poll_transmit(connection, wire, 64 * 1024, self.now) > 0 {}
                 if how == Close::Now {
                     self.ids[me] = None;
                 }

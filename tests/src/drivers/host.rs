@@ -282,6 +282,19 @@ impl<E: Engine> LoopHost<E> {
         action(&mut seat.engine, now)
     }
 
+    /// Opens a raw stream on one of several connections.
+    ///
+    /// # Errors
+    /// See [`StreamError`].
+    pub async fn open_on(&self, target: Target, protocol: &ProtocolId) -> Result<LoopStream<E>, StreamError> {
+        let request = RequestId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.opens.ask(request));
+        let protocols = smallvec![protocol.clone()];
+        self.input(SwarmInput::OpenStream { request, target, protocols });
+        let key = self.wait(|desk| desk.opens.0.get(&request).cloned().flatten()).await?;
+        Ok(self.stream(key))
+    }
+
     /// The user goes away: he drops every stream that he has been told of, or is told of from now on.
     pub fn leave(&self) {
         self.desk(|desk| desk.has_left = true);
@@ -348,12 +361,7 @@ impl<E: Engine> Host for LoopHost<E> {
     }
 
     async fn open(&self, peer: PeerId, protocol: &ProtocolId) -> Result<LoopStream<E>, StreamError> {
-        let request = RequestId(self.desk(Desk::next_id));
-        self.desk(|desk| desk.opens.ask(request));
-        let (target, protocols) = (Target::Peer(peer), smallvec![protocol.clone()]);
-        self.input(SwarmInput::OpenStream { request, target, protocols });
-        let key = self.wait(|desk| desk.opens.0.get(&request).cloned().flatten()).await?;
-        Ok(self.stream(key))
+        self.open_on(Target::Peer(peer), protocol).await
     }
 
     async fn handle(&self, protocol: &ProtocolId) {

@@ -4,5 +4,6 @@
 #![allow(clippy::print_stdout, reason = "a failing case is named by the line before it")]
 
 mod phases;
+mod several;
 mod story;
 mod upheaval;
