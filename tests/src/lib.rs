@@ -1,12 +1,14 @@
 //! Tests that peerwork runs on its own state machines, for everybody to run on theirs.
 //!
 //! - [`laws`]: what every layer and every machine must obey, whatever it is for.
+//! - [`compliance`]: what a muxer, a security protocol or a protocol must do, yours too.
 //! - [`drivers`]: whole networks of nodes, on loops in virtual time and on a real runtime.
 //! - [`scenario`]: what happens between two nodes, the same on every driver; [`recipe`]: nodes to test with.
 //! - [`toy`]: a security protocol and two protocols, as a user would write them.
 //! - [`memory`]: a transport that carries streams by itself.
 //! - [`fuzz`]: what the fuzz targets do with their bytes.
 
+pub mod compliance;
 pub mod drivers;
 pub mod fuzz;
 pub mod laws;

@@ -4,8 +4,6 @@
 //! implements it directly. A [`Muxer`] makes it out of one authenticated byte stream.
 
 pub mod mplex;
-#[cfg(test)]
-mod suite;
 
 use crate::machine::{Blame, Layer};
 use crate::negotiation::ProtocolId;

@@ -177,6 +177,10 @@ impl Cases {
         }
     }
 
+    pub(crate) fn numbers(&self) -> Range<u64> {
+        self.numbers.clone()
+    }
+
     /// Runs `check` for each case. It returns whether there was something to check.
     fn run(
         &self,
@@ -185,7 +189,7 @@ impl Cases {
         check: impl Fn(u64) -> Result<bool, String>,
     ) -> Result<u64, Violation> {
         let mut checked = 0;
-        for case in self.numbers.clone() {
+        for case in self.numbers() {
             let result = catch_unwind(AssertUnwindSafe(|| check(case)));
             match result.unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(&*panic)))) {
                 Ok(something) => checked += u64::from(something),
@@ -203,7 +207,7 @@ fn opposite(role: Role) -> Role {
     }
 }
 
-fn panic_message(panic: &dyn Any) -> &str {
+pub(crate) fn panic_message(panic: &dyn Any) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
 }

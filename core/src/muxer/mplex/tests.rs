@@ -5,8 +5,6 @@ use super::codec::{self, Control, MAX_NUMBER, OurNumber, Received, TheirNumber, 
 use super::session::Session;
 use super::*;
 use crate::machine::{Close, End, Layer};
-use crate::muxer::suite::model::{self, Model, Step};
-use crate::muxer::suite::{self, Pair};
 use crate::muxer::{MuxerError, OpenError, ReadError, ResetCause, StreamId, StreamsEvent, WriteError};
 use bytes::BytesMut;
 use data_encoding::HEXLOWER;
@@ -367,41 +365,4 @@ fn a_number_can_be_used_again_when_its_stream_is_closed() {
         events(&mut session),
         [StreamsEvent::Reset(SECOND, ResetCause::Remote), StreamsEvent::Opened(third)]
     );
-}
-
-// Everything.
-
-#[test]
-fn behaves_like_a_muxer() {
-    suite::behaves(&Mplex::default());
-    suite::behaves(&Mplex { max_send_payload_bytes: 3, ..Mplex::default() });
-}
-
-fn check(config: Mplex, steps: &[Step]) {
-    let mut model = Model::run(Pair::new([session(config), session(config)].map(Box::new)), steps);
-    for muxer in &mut model.pair.muxers {
-        assert!(muxer.streams.is_empty());
-        assert_eq!(muxer.footprint(), 0);
-    }
-}
-
-fn small_buffers() -> Mplex {
-    Mplex { max_stream_buffer_bytes: 50, max_connection_buffer_bytes: 120, ..Mplex::default() }
-}
-
-proptest! {
-    #[test]
-    fn random_runs(steps in model::steps()) {
-        check(Mplex::default(), &steps);
-    }
-
-    #[test]
-    fn random_runs_with_small_buffers(steps in model::steps()) {
-        check(small_buffers(), &steps);
-    }
-
-    #[test]
-    fn random_runs_with_small_buffers_and_resets(steps in model::steps()) {
-        check(Mplex { when_full: WhenFull::Reset, ..small_buffers() }, &steps);
-    }
 }

@@ -1,0 +1,32 @@
+//! What implementations keep of what is over, measured by the allocator. One test, so that nothing else allocates.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use peerwork_core::muxer::mplex::{Mplex, WhenFull};
+use peerwork_tests::compliance::MuxerSuite;
+use peerwork_tests::toy::mux::ToyMux;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn live_bytes() -> usize {
+    let stats = ALLOCATOR.stats();
+    // A reallocation counts as an allocation of what it adds.
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+fn muxers() {
+    let tiny = Mplex { max_stream_buffer_bytes: 50, max_connection_buffer_bytes: 120, ..Mplex::default() };
+    for mplex in [Mplex::default(), tiny, Mplex { when_full: WhenFull::Reset, ..tiny }] {
+        // An idle connection owns no buffer.
+        MuxerSuite::new(mplex).assert_memory_returns(0, live_bytes);
+    }
+    MuxerSuite::new(ToyMux::default()).assert_memory_returns(4 * 1024, live_bytes);
+}
+
+#[test]
+fn what_is_over_takes_no_memory() {
+    muxers();
+}
