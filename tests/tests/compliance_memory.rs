@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use peerwork_core::muxer::mplex::{Mplex, WhenFull};
-use peerwork_tests::compliance::MuxerSuite;
+use peerwork_core::security::plaintext::Plaintext;
+use peerwork_core::security::secio::Secio;
+use peerwork_tests::compliance::security::Protection;
+use peerwork_tests::compliance::{MuxerSuite, SecuritySuite};
+use peerwork_tests::toy::aead::ToyAead;
 use peerwork_tests::toy::mux::ToyMux;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
@@ -26,7 +30,14 @@ fn muxers() {
     MuxerSuite::new(ToyMux::default()).assert_memory_returns(4 * 1024, live_bytes);
 }
 
+fn securities() {
+    SecuritySuite::new(Secio::default()).protects(Protection::Frames).assert_memory_returns(0, live_bytes);
+    SecuritySuite::new(Plaintext).protects(Protection::Nothing).assert_memory_returns(0, live_bytes);
+    SecuritySuite::new(ToyAead).assert_memory_returns(0, live_bytes);
+}
+
 #[test]
 fn what_is_over_takes_no_memory() {
     muxers();
+    securities();
 }

@@ -177,6 +177,12 @@ impl Cases {
         }
     }
 
+    /// The first `count` of them, where a case takes long.
+    pub(crate) fn first(&self, count: u64) -> Self {
+        let end = self.numbers.end.min(self.numbers.start.saturating_add(count));
+        Self { numbers: self.numbers.start..end, repeats: self.repeats }
+    }
+
     pub(crate) fn numbers(&self) -> Range<u64> {
         self.numbers.clone()
     }
