@@ -2,11 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "laws/identify.rs"]
+mod identify;
+#[path = "laws/ping.rs"]
+mod ping;
+#[path = "laws/toys.rs"]
+mod toys;
+
 use peerwork_core::muxer::mplex::{Mplex, WhenFull};
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_tests::compliance::security::Protection;
-use peerwork_tests::compliance::{MuxerSuite, SecuritySuite};
+use peerwork_tests::compliance::{MuxerSuite, ProtocolSuite, SecuritySuite};
 use peerwork_tests::toy::aead::ToyAead;
 use peerwork_tests::toy::mux::ToyMux;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -36,8 +43,17 @@ fn securities() {
     SecuritySuite::new(ToyAead).assert_memory_returns(0, live_bytes);
 }
 
+fn protocols() {
+    const SPARE_BYTES: usize = 8 * 1024;
+    ProtocolSuite::new(ping::Pinging).assert_memory_returns(SPARE_BYTES, live_bytes);
+    ProtocolSuite::new(identify::Identifying).assert_memory_returns(SPARE_BYTES, live_bytes);
+    ProtocolSuite::new(toys::Counting).assert_memory_returns(SPARE_BYTES, live_bytes);
+    ProtocolSuite::new(toys::Upgrading).assert_memory_returns(SPARE_BYTES, live_bytes);
+}
+
 #[test]
 fn what_is_over_takes_no_memory() {
     muxers();
     securities();
+    protocols();
 }

@@ -29,8 +29,8 @@
 /// Declares the requirements of a suite, in the order in which they are checked: why, whether it is checked `Once` or in each of the
 /// `Drawn` cases, and the function of that name. Exports the macro that makes a test of each.
 macro_rules! requirements {
-    ($d:tt $suite:ident, $export:ident: $($(#[doc = $why:literal])+ $kind:ident $name:ident;)+) => {
-        impl $crate::compliance::Suite for $suite {
+    ($d:tt $suite:ident $(<$subject:ident: $bound:ident>)?, $export:ident: $($(#[doc = $why:literal])+ $kind:ident $name:ident;)+) => {
+        impl$(<$subject: $bound + 'static>)? $crate::compliance::Suite for $suite$(<$subject>)? {
             const REQUIREMENTS: &'static [$crate::compliance::Requirement<Self>] = &[$(
                 $crate::compliance::Requirement {
                     name: stringify!($name),
@@ -71,11 +71,11 @@ macro_rules! requirements {
 }
 
 pub mod muxer;
-//pub mod protocol;
+pub mod protocol;
 pub mod security;
 
 pub use muxer::MuxerSuite;
-//pub use protocol::ProtocolSuite;
+pub use protocol::ProtocolSuite;
 pub use security::SecuritySuite;
 
 use crate::laws::{Cases, panic_message};

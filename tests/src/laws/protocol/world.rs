@@ -48,9 +48,20 @@ struct Stream {
     credit: u32,
     /// What the remote sends once there is credit.
     replies: VecDeque<Bytes>,
-    blocked: bool,
+    sending: Sending,
     closed_here: bool,
     closed_there: bool,
+}
+
+/// Whether the next message of ours is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// It is: nothing waits to be written.
+    Free,
+    /// As chance has it.
+    Open,
+    /// It is not, and nothing is until the protocol is told `Writable`.
+    Blocked,
 }
 
 #[derive(Debug)]
@@ -120,7 +131,9 @@ impl World {
                 }
             }
             ToSwarm::Close { stream } => {
-                if let Some(state) = self.streams.get_mut(stream) {
+                // Behind a refused message it counts for nothing.
+                let stream_state = self.streams.get_mut(stream);
+                if let Some(state) = stream_state.filter(|state| state.sending != Sending::Blocked) {
                     state.closed_here = true;
                     self.end_if_closed(*stream);
                 }
@@ -230,7 +243,7 @@ impl World {
             options,
             credit: options.credit,
             replies: VecDeque::new(),
-            blocked: false,
+            sending: Sending::Free,
             closed_here: false,
             closed_there: false,
         };
@@ -240,8 +253,13 @@ impl World {
 
     fn sent<S: ProtocolSubject>(&mut self, subject: &S, key: StreamKey, message: &Bytes) {
         let Some(stream) = self.streams.get_mut(&key) else { return };
-        if stream.blocked || self.draw.below(8) == 0 {
-            stream.blocked = true;
+        let refused = match stream.sending {
+            Sending::Free => false,
+            Sending::Open => self.draw.below(8) == 0,
+            Sending::Blocked => true,
+        };
+        stream.sending = if refused { Sending::Blocked } else { Sending::Open };
+        if refused {
             return self.news.push_back(Fact::Blocked { stream: key, message: message.clone() });
         }
         let reply = subject.reply(&stream.protocol, message);
@@ -273,8 +291,8 @@ impl World {
                 self.end_if_closed(key);
                 Some(Fact::RemoteClosed { stream: key })
             }
-            4..8 if stream.blocked => {
-                stream.blocked = false;
+            4..8 if stream.sending == Sending::Blocked => {
+                stream.sending = Sending::Free;
                 Some(Fact::Writable { stream: key })
             }
             _ => {
