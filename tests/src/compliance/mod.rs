@@ -82,7 +82,7 @@ use crate::laws::{Cases, panic_message};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// In how many cases the laws are checked: each takes many runs, and the broken twins show whether they were enough.
+/// In how many cases the laws are checked: each takes many runs, and fewer are not enough for their broken twins.
 const LAW_CASES: u64 = 8;
 
 /// An implementation, and all that is required of it.

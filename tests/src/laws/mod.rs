@@ -177,10 +177,9 @@ impl Cases {
         }
     }
 
-    /// The first `count` of them, where a case takes long.
-    pub(crate) fn first(&self, count: u64) -> Self {
-        let end = self.numbers.end.min(self.numbers.start.saturating_add(count));
-        Self { numbers: self.numbers.start..end, repeats: self.repeats }
+    /// `count` of them instead, unless they are one to be repeated.
+    pub(crate) fn or_count(&self, count: u64) -> Self {
+        if self.repeats { self.clone() } else { Self::new(count) }
     }
 
     pub(crate) fn numbers(&self) -> Range<u64> {

@@ -5,3 +5,4 @@
 mod muxers;
 mod protocols;
 mod securities;
+mod twins;

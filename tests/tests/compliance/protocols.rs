@@ -5,7 +5,7 @@ mod identify;
 #[path = "../laws/ping.rs"]
 mod ping;
 #[path = "../laws/toys.rs"]
-mod toys;
+pub(crate) mod toys;
 
 use peerwork_tests::compliance::ProtocolSuite;
 use peerwork_tests::protocol_compliance;
