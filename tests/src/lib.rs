@@ -4,7 +4,7 @@
 //! - [`compliance`]: what a muxer, a security protocol or a protocol must do, yours too.
 //! - [`drivers`]: whole networks of nodes, on loops in virtual time and on a real runtime.
 //! - [`scenario`]: what happens between two nodes, the same on every driver; [`recipe`]: nodes to test with.
-//! - [`toy`]: a security protocol and two protocols, as a user would write them.
+//! - [`toy`]: a muxer, a security protocol and two protocols, as a user would write them.
 //! - [`memory`]: a transport that carries streams by itself.
 //! - [`fuzz`]: what the fuzz targets do with their bytes.
 
@@ -16,3 +16,7 @@ pub mod memory;
 pub mod recipe;
 pub mod scenario;
 pub mod toy;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

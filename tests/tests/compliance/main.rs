@@ -4,5 +4,6 @@
 
 mod muxers;
 mod protocols;
+mod readme;
 mod securities;
 mod twins;
