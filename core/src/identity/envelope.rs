@@ -17,9 +17,9 @@ use bytes::BytesMut;
 /// cannot make us check and keep large ones.
 pub const MAX_ENVELOPE_BYTES: usize = 8_192;
 
-/// What an envelope is for.
+/// What an envelope is for: without it, a signature made for one purpose could be passed off as one made for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Purpose {
+pub struct EnvelopePurpose {
     /// Separates signatures for this purpose from all others. It is signed and not sent.
     pub domain: &'static str,
     /// How the payload is to be read. It is signed and sent.
@@ -32,7 +32,7 @@ pub struct Envelope<'a> {
     /// Who signed it.
     pub signer: PublicKey,
     /// For which purpose.
-    pub purpose: Purpose,
+    pub purpose: EnvelopePurpose,
     /// What was signed. The signer may still lie in it.
     pub payload: &'a [u8],
 }
@@ -76,7 +76,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// The crypto provider does not sign with keys of this type.
     pub fn seal(
-        purpose: Purpose,
+        purpose: EnvelopePurpose,
         payload: &[u8],
         keypair: &Keypair,
         crypto: &dyn CryptoProvider,
@@ -97,7 +97,7 @@ impl<'a> Envelope<'a> {
     /// It is too long or malformed, for another purpose, or its signature does not hold: see [`InvalidEnvelope`].
     pub fn open(
         bytes: &'a [u8],
-        purposes: &[Purpose],
+        purposes: &[EnvelopePurpose],
         crypto: &dyn CryptoProvider,
     ) -> Result<Self, InvalidEnvelope> {
         if bytes.len() > MAX_ENVELOPE_BYTES {
@@ -132,7 +132,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// What the signature covers.
-pub(super) fn signed_bytes(purpose: Purpose, payload: &[u8]) -> Vec<u8> {
+pub(super) fn signed_bytes(purpose: EnvelopePurpose, payload: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
     for part in [purpose.domain.as_bytes(), purpose.payload_type, payload] {
         varint::encode(part.len() as u64, &mut out);

@@ -23,6 +23,19 @@
 //!
 //! What a peer says of itself can be signed: a [`SignedPeerRecord`] tells where it can be reached, in an [`Envelope`] that proves who said
 //! so. A [`PeerInfo`] is the same without proof.
+//!
+//! ```
+//! use peerwork_core::crypto::Portable;
+//! use peerwork_core::identity::{Keypair, SignedPeerRecord};
+//!
+//! let keypair = Keypair::ed25519_from_secret(&[7; 32]);
+//! let address = peerwork_core::address::parse("/ip4/192.0.2.1/tcp/4001")?;
+//! let signed = SignedPeerRecord::sign(&keypair, 1, [address], &Portable)?;
+//!
+//! let read = SignedPeerRecord::from_bytes(signed.as_bytes().clone(), &Portable)?;
+//! assert_eq!(read.record().peer, keypair.public().to_peer_id());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod base36;
 mod codec;
@@ -42,7 +55,7 @@ pub(crate) mod testing;
 
 pub use codec::KeyType;
 pub use der::DerError;
-pub use envelope::{Envelope, InvalidEnvelope, MAX_ENVELOPE_BYTES, Purpose};
+pub use envelope::{Envelope, EnvelopePurpose, InvalidEnvelope, MAX_ENVELOPE_BYTES};
 pub use invalid_key::InvalidKey;
 pub use keypair::Keypair;
 pub use peer_id::{InvalidPeerId, PeerId};

@@ -6,7 +6,7 @@
 //!
 //! in an [`Envelope`]. Records are written in the form of go and js, and also read in the older one that rust writes by default.
 
-use super::envelope::{Envelope, InvalidEnvelope, Purpose};
+use super::envelope::{Envelope, EnvelopePurpose, InvalidEnvelope};
 use super::{InvalidPeerId, Keypair, MAX_PEER_ADDRESSES, PeerId};
 use crate::address::{self, Multiaddr, split_peer_id};
 use crate::crypto::{CryptoProvider, UnsupportedKey};
@@ -14,11 +14,12 @@ use crate::wire::protobuf::{ProtobufError, Reader, Writer};
 use bytes::{Bytes, BytesMut};
 
 /// The form that is written: that of go and js.
-pub const PEER_RECORD: Purpose = Purpose { domain: "libp2p-peer-record", payload_type: &[0x03, 0x01] };
+pub const PEER_RECORD: EnvelopePurpose =
+    EnvelopePurpose { domain: "libp2p-peer-record", payload_type: &[0x03, 0x01] };
 
 /// The older form, which is read as well.
-pub const ROUTING_STATE_RECORD: Purpose =
-    Purpose { domain: "libp2p-routing-state", payload_type: b"/libp2p/routing-state-record" };
+pub const ROUTING_STATE_RECORD: EnvelopePurpose =
+    EnvelopePurpose { domain: "libp2p-routing-state", payload_type: b"/libp2p/routing-state-record" };
 
 /// How long the record of a node of ours gets: with the largest key and signature it still is a valid envelope. Addresses that do not fit
 /// are left out.

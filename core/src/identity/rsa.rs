@@ -8,6 +8,7 @@ use super::{InvalidKey, KeyType};
 use rsa::traits::PrivateKeyParts;
 use rsa::{BoxedUint, RsaPrivateKey};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// The shortest modulus of an RSA key, in bits. Shorter ones can be factored, or soon can.
 pub const MIN_RSA_BITS: usize = 2_048;
@@ -133,8 +134,9 @@ pub(super) fn public_of_private(bytes: &[u8]) -> Result<RsaPublicKey, InvalidKey
 /// `None` if they certainly do not.
 fn fit_each_other(public: &RsaPublicKey, secrets: [&[u8]; 6]) -> Option<bool> {
     let [d, p, q, dp, dq, q_inverse] = secrets.map(BoxedUint::from_be_slice_vartime);
+    let [dp, dq, q_inverse] = [dp, dq, q_inverse].map(Zeroizing::new);
     let modulus = BoxedUint::from_be_slice_vartime(&public.modulus);
-    // Checks that n = pq, and that d inverts e.
+    // Checks that n = pq, and that d inverts e. The key is wiped on drop.
     let key = RsaPrivateKey::from_components(modulus, public.exponent.into(), d, vec![p, q]).ok()?;
-    Some(*key.dp()? == dp && *key.dq()? == dq && key.crt_coefficient()? == q_inverse)
+    Some(key.dp()? == &*dp && key.dq()? == &*dq && key.crt_coefficient()? == *q_inverse)
 }

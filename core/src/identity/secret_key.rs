@@ -12,13 +12,16 @@ use zeroize::Zeroizing;
 ///
 /// [`Keypair::from_secret`](super::Keypair::from_secret) checks it; within a [`Keypair`](super::Keypair) it is valid.
 pub enum SecretKey {
-    /// Ed25519: what RFC 8032 calls the private key, from which the scalar is computed. Any bytes are valid.
+    /// Ed25519: what RFC 8032 calls the private key, from which the scalar is computed. Any bytes are valid. It signs the message itself.
     Ed25519(Zeroizing<[u8; 32]>),
-    /// ECDSA on secp256k1: the scalar, big-endian, neither zero nor above the curve's order.
+    /// ECDSA on secp256k1: the scalar, big-endian, neither zero nor above the curve's order. It signs the SHA-256 of the message, with the
+    /// nonce of RFC 6979 and the lower of the two values of S, in DER.
     Secp256k1(Zeroizing<[u8; 32]>),
-    /// ECDSA on P-256: the scalar, big-endian, neither zero nor above the curve's order.
+    /// ECDSA on P-256: the scalar, big-endian, neither zero nor above the curve's order. It signs the SHA-256 of the message, with the nonce
+    /// of RFC 6979, in DER.
     Ecdsa(Zeroizing<[u8; 32]>),
-    /// RSA: an RSAPrivateKey (PKCS#1) in DER with two primes, all of whose numbers fit each other.
+    /// RSA: an RSAPrivateKey (PKCS#1) in DER with two primes, all of whose numbers fit each other. It signs the SHA-256 of the message with
+    /// the padding of PKCS#1 v1.5.
     Rsa(Zeroizing<Vec<u8>>),
 }
 

@@ -179,6 +179,18 @@ fn generated_keys_follow_from_the_seed() {
     }
 }
 
+/// A key file and a public key of each type.
+const FILES: [&str; 8] = [
+    ED25519_PUBLIC,
+    ED25519_PRIVATE,
+    SECP256K1_PUBLIC,
+    SECP256K1_PRIVATE,
+    ECDSA_PUBLIC,
+    ECDSA_PRIVATE,
+    RSA_2048_PUBLIC,
+    RSA_2048_PRIVATE,
+];
+
 #[test]
 fn a_public_key_is_small() {
     assert!(size_of::<PublicKey>() <= 40);
@@ -214,6 +226,26 @@ proptest! {
             prop_assert_eq!(id.to_bytes(), bytes.clone());
         }
         let _ = Keypair::from_protobuf(&bytes);
+    }
+
+    #[test]
+    fn edited_keys_do_no_harm(
+        file in prop::sample::select(&FILES),
+        edits in vec((any::<prop::sample::Index>(), 0_usize..3, vec(any::<u8>(), 0..3)), 1..4),
+    ) {
+        let mut bytes = hex(file);
+        for (place, removed, added) in edits {
+            let start = place.index(bytes.len() + 1);
+            let end = bytes.len().min(start + removed);
+            bytes.splice(start..end, added);
+        }
+        if let Ok(key) = PublicKey::from_protobuf(&bytes) {
+            prop_assert_eq!(key.to_protobuf(), bytes.clone());
+        }
+        if let Ok(keypair) = Keypair::from_protobuf(&bytes) {
+            let again = Keypair::from_protobuf(&keypair.to_protobuf()).unwrap();
+            prop_assert_eq!(again.public(), keypair.public());
+        }
     }
 
     #[test]

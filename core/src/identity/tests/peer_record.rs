@@ -151,7 +151,7 @@ fn bad_envelopes() {
             writer.bytes(5, signature);
         })
     };
-    let other_domain = Purpose { domain: "libp2p-relay-rsvp", ..PEER_RECORD };
+    let other_domain = EnvelopePurpose { domain: "libp2p-relay-rsvp", ..PEER_RECORD };
     let table = [
         (vec![0; 8193], TooLarge { len: 8193 }),
         (vec![0; 3], Protobuf(ProtobufError::BadFieldNumber)),
