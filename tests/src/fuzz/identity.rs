@@ -1,8 +1,7 @@
 //! Peer ids, keys and signed peer records.
 
-use super::insecure::Insecure;
 use bytes::Bytes;
-use peerwork_core::crypto::{CryptoProvider, Portable};
+use peerwork_core::crypto::{CryptoProvider, Insecure, Portable};
 use peerwork_core::identity::{
     Envelope, Keypair, MAX_PEER_ADDRESSES, PEER_RECORD, PeerId, PublicKey, ROUTING_STATE_RECORD,
     SignedPeerRecord,

@@ -12,7 +12,7 @@ use peerwork_tests::drivers::host::{LoopHost, run, run_while};
 use peerwork_tests::drivers::network::{Engine, Faults, Network};
 use peerwork_tests::drivers::{Gone, Host, HostStream};
 use peerwork_tests::memory::MemoryCarrier;
-use peerwork_tests::recipe::{self, Security};
+use peerwork_tests::recipe::{self, Crypto, Security};
 use peerwork_tests::scenario::{self, Toys};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -327,7 +327,7 @@ fn bare_loop() {
 
 #[test]
 fn bare_loop_with_secio() {
-    disturb_everywhere(|| recipe::local(Security::Secio, FAULTS, 2), 11);
+    disturb_everywhere(|| recipe::local(Security::Secio(Crypto::Portable), FAULTS, 2), 11);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn delayed<C: Link>(security: Security, faults: Faults) {
 
 #[test]
 fn two_nodes_that_dial_each_other_at_once_have_two_connections() {
-    for security in SECURITIES {
+    for &security in SECURITIES {
         dial_each_other(recipe::local(security, Faults::NONE, 0));
         dial_each_other(recipe::local(security, FAULTS, 1));
         delayed::<Pipeline>(security, FAULTS);

@@ -90,7 +90,7 @@ impl Watch {
     /// The protocol says something.
     pub(super) fn said<E: Debug>(&mut self, output: &ToSwarm<E>) {
         match output {
-            ToSwarm::Event(_) | ToSwarm::Disconnect { .. } => {}
+            ToSwarm::Event(_) | ToSwarm::KeepAlive { .. } | ToSwarm::Disconnect { .. } => {}
             ToSwarm::OpenStream { request, protocols, options, .. } => {
                 self.expect(Rule::FreshIds, !protocols.is_empty(), output, "nothing is proposed");
                 let fresh = self.requests.insert(*request, *options).is_none();
