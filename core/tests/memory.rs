@@ -5,6 +5,7 @@
 
 use bytes::BytesMut;
 use peerwork_core::connection::{Connection, ConnectionId};
+use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::machine::Close;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeConfig};
 use peerwork_core::seed::Seed;
@@ -13,6 +14,7 @@ use peerwork_core::time::Instant;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -31,10 +33,13 @@ struct Net {
 }
 
 impl Net {
-    fn new() -> Self {
+    fn new(crypto: &Arc<dyn CryptoProvider>) -> Self {
         let mut nodes = [1, 2].map(|number| {
-            let many = |config: &mut NodeConfig| config.swarm.limits.max_connections_per_peer = usize::MAX;
-            NodeBuilder::new().configure(many).build_local(Seed::reproducible(number), NOW)
+            let configure = |config: &mut NodeConfig| {
+                config.swarm.connection.crypto = Arc::clone(crypto);
+                config.swarm.limits.max_connections_per_peer = usize::MAX;
+            };
+            NodeBuilder::new().configure(configure).build_local(Seed::reproducible(number), NOW)
         });
         let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), NOW);
         let mut net = Self { nodes, listener, peers: Default::default() };
@@ -78,10 +83,18 @@ impl Net {
     }
 }
 
+/// One test, because others at the same time would be counted too.
 #[test]
 fn an_idle_connection_costs_less_than_three_kibibytes() {
+    measure(&(Arc::new(Portable) as Arc<dyn CryptoProvider>));
+    // Not counted is what aws-lc allocates by itself: all of it is for the key agreement, and gone with the handshake.
+    #[cfg(feature = "aws-lc")]
+    measure(&(Arc::new(peerwork_core::crypto::Fast) as Arc<dyn CryptoProvider>));
+}
+
+fn measure(crypto: &Arc<dyn CryptoProvider>) {
     const COUNT: usize = 200;
-    let mut net = Net::new();
+    let mut net = Net::new(crypto);
     // What is allocated once is not counted.
     net.dial();
     let region = Region::new(ALLOCATOR);
@@ -93,7 +106,8 @@ fn an_idle_connection_costs_less_than_three_kibibytes() {
     let live = change.bytes_allocated - change.bytes_deallocated - own;
     let each = live / (2 * COUNT);
     println!(
-        "{each} bytes for an idle connection at one node, of which {} are the connection itself",
+        "{each} bytes for an idle connection at one node with the {} provider, of which {} are the connection itself",
+        crypto.name(),
         size_of::<Connection>()
     );
     println!("{} live allocations", (change.allocations - change.deallocations) / (2 * COUNT));

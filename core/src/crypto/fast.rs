@@ -14,17 +14,19 @@ use zeroize::Zeroizing;
 
 /// The fast provider: aws-lc where it is faster than [`Portable`], which does everything else.
 ///
-/// | aws-lc does | measured against `Portable` on x86-64 |
+/// | aws-lc does | compared with `Portable`, on x86-64 |
 /// |---|---|
-/// | key agreement on P-256, P-384, P-521 | 9, 4 and 5 times as fast |
-/// | verifying ECDSA on P-256 | 6 times |
+/// | key agreement on P-256, P-384, P-521 | about 9, 4 and 5 times as fast |
+/// | verifying ECDSA on P-256 | about 6 times |
 /// | verifying RSA | 3 to 5 times |
 /// | signing with RSA | `Portable` does not |
 ///
-/// The rest stays where it is. Codes and hashes are as fast there. AES in counter mode would be somewhat faster here, if it worked in place,
-/// but its codes take most of a frame's time, and aws-lc's states of cipher and code would cost an idle connection about 3 KiB more.
-/// ECDSA must be signed by RFC 6979, or a run would not replay; aws-lc draws a random nonce. Ed25519 is verified strictly, which takes
-/// more than aws-lc's verification.
+/// The rest stays where it is:
+///
+/// - Codes and hashes are as fast there, and aws-lc's would take 2 KiB more of an idle connection.
+/// - AES in counter mode is faster here, but not in place, and the codes take most of a frame's time.
+/// - ECDSA must be signed by RFC 6979, or a run would not replay; aws-lc draws its nonces. On secp256k1 it also verifies more slowly.
+/// - Ed25519 must be verified strictly, which takes more than aws-lc's verification.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fast;
 

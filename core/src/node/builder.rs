@@ -64,7 +64,7 @@ impl<P> NodeBuilder<P> {
         self
     }
 
-    /// Sets where signatures and ciphers come from.
+    /// Sets where signatures and ciphers come from, in place of the [default](crate::crypto::default_provider).
     #[must_use]
     pub fn crypto(mut self, provider: impl CryptoProvider) -> Self {
         self.config.swarm.connection.crypto = Arc::new(provider);

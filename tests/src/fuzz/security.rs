@@ -112,3 +112,28 @@ fn exchange(node: &mut dyn Handshake, [input, output]: &mut [BytesMut; 2]) -> Re
     node.poll_transmit(output, usize::MAX, Instant::ORIGIN);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// So that the fuzzer need not find a handshake by itself.
+    #[test]
+    fn whole_handshakes_of_the_corpus_reach_the_channel() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/secio_handshake");
+        let paths = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
+        let whole = paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("whole"));
+        let mut count = 0;
+        for path in whole {
+            let data = fs::read(&path).unwrap();
+            let outcome = feed(&mut *start(&secio(), 1), &data[1..], data.len());
+            let [secured] = &mut <[_; 1]>::try_from(outcome.events).unwrap();
+            assert!(secured.plain.is_empty());
+            let opened = secured.channel.open(&mut outcome.rest.clone()).unwrap();
+            assert_eq!(opened, Opened::Plain(BytesMut::from("hello")), "{path:?}");
+            count += 1;
+        }
+        assert_eq!(count, 3);
+    }
+}

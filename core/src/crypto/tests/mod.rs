@@ -5,6 +5,7 @@ mod signatures;
 
 use super::*;
 use data_encoding::HEXLOWER;
+use proptest::prelude::*;
 
 /// The providers that promise security.
 pub(crate) fn real_providers() -> Vec<Arc<dyn CryptoProvider>> {
@@ -136,5 +137,32 @@ fn hashes_match_nist() {
         for crypto in real_providers() {
             assert_eq!(crypto.hash(hash, &[b"a", b"", b"bc"]).as_bytes(), hex(expected));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn ciphers_codes_and_hashes_do_not_differ(
+        key in proptest::collection::vec(any::<u8>(), 32..200),
+        iv in any::<[u8; 16]>(),
+        parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 0..8),
+    ) {
+        let results = real_providers().into_iter().map(|crypto| {
+            let mut results = Vec::new();
+            for cipher in [Cipher::Aes128Ctr, Cipher::Aes256Ctr] {
+                let mut stream = crypto.cipher(cipher, &key[..cipher.key_bytes()], &iv);
+                let mut data = parts.clone();
+                data.iter_mut().for_each(|part| stream.apply(part));
+                results.push(data.concat());
+            }
+            let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
+            for hash in [Hash::Sha256, Hash::Sha512] {
+                results.push(crypto.hash(hash, &parts).as_bytes().to_vec());
+                results.push(crypto.hmac(hash, &key).sign(&parts).as_bytes().to_vec());
+            }
+            results
+        });
+        let results: Vec<_> = results.collect();
+        prop_assert!(results.iter().all(|result| *result == results[0]));
     }
 }
