@@ -1,7 +1,7 @@
 //! Signatures: vectors, and what must be refused, for each type of key and each provider.
 
 use super::real_providers;
-use crate::crypto::{CryptoProvider, Portable, UnsupportedKey};
+use crate::crypto::{CryptoProvider, Hash, Portable, UnsupportedKey};
 use crate::identity::testing::*;
 use crate::identity::{Keypair, PublicKey, SecretKey};
 use data_encoding::HEXLOWER;
@@ -145,6 +145,35 @@ fn the_fast_provider_signs_with_rsa_as_openssl_does() {
             assert_eq!(Fast.sign(&keypair(private), b"message").unwrap(), hex(signature));
         }
     }
+}
+
+/// The largest key that is allowed, with the smallest exponent. Nobody has its private key: the modulus was chosen for the signature, as
+/// `s * s * s` less the padded hash, for `s = 3 * 2^2729 + 1`.
+#[test]
+fn the_largest_rsa_key_is_verified() {
+    let message = b"8192";
+    let hash = Portable.hash(Hash::Sha256, &[message]);
+    let digest_info = [&hex("3031300d060960864801650304020105000420"), hash.as_bytes()].concat();
+    let padded = [&[0, 1], &[0xff; 970][..], &[0], &digest_info].concat();
+    let bits = |bits: &[usize]| {
+        let mut number = [0_u8; 1024];
+        bits.iter().for_each(|bit| number[1023 - bit / 8] |= 1 << (bit % 8));
+        number
+    };
+    let signature = bits(&[0, 2729, 2730]);
+    let mut modulus = bits(&[0, 2729, 2732, 5458, 5459, 5461, 5462, 8187, 8188, 8190, 8191]);
+    let mut borrow = false;
+    for (digit, less) in modulus.iter_mut().zip(&padded).rev() {
+        let (first, second) = (digit.overflowing_sub(*less), u8::from(borrow));
+        let (value, again) = first.0.overflowing_sub(second);
+        (*digit, borrow) = (value, first.1 || again);
+    }
+    let numbers = [&hex("308204080282040100"), &modulus[..], &[2, 1, 3]].concat();
+    let info = [&hex("30820420300d06092a864886f70d01010105000382040d00"), &numbers[..]].concat();
+    let key = PublicKey::from_protobuf(&key(0, &info)).unwrap();
+    assert!(verify(&key, message, &signature));
+    assert!(!verify(&key, b"large", &signature));
+    assert!(!verify(&key, message, &modulus));
 }
 
 /// Signed with the private key, over what is not exactly the padding of PKCS#1 v1.5 with SHA-256. Who takes the fourth lets anybody forge
