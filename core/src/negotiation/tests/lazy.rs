@@ -6,6 +6,29 @@ fn lazy(proposals: &[ProtocolId]) -> Dialer {
     Dialer::lazy(proposals.iter().cloned().collect(), NOW)
 }
 
+/// Feeds a dialer as a driver does, which offers again what was left while an event waited.
+fn drive(
+    dialer: &mut Dialer,
+    input: &[u8],
+    chunk: usize,
+) -> (Vec<Negotiated>, Result<BytesMut, NegotiationError>) {
+    let mut events: Vec<_> = dialer.poll_event().into_iter().collect();
+    let mut pending = BytesMut::new();
+    for piece in input.chunks(chunk) {
+        pending.extend_from_slice(piece);
+        loop {
+            if let Err(error) = dialer.handle_input(&mut pending, NOW) {
+                return (events, Err(error));
+            }
+            match dialer.poll_event() {
+                Some(event) => events.push(event),
+                None => break,
+            }
+        }
+    }
+    (events, Ok(pending))
+}
+
 #[test]
 fn one_proposal_is_agreed_on_at_once() {
     let mut dialer = lazy(&[MPLEX_ID]);
@@ -95,5 +118,23 @@ fn the_end_before_the_answer_is_an_error_at_every_byte() {
             assert_eq!(outcome, if whole { Ok(()) } else { Err(NegotiationError::Ended) }, "at {end}");
             assert_eq!(dialer.poll_event(), None);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_outcome_is_the_same_in_any_chunks(
+        answers in vec(prop_oneof![Just(NA), Just(YAMUX), Just(MPLEX), Just(HEADER), Just("00"), Just("036e")], 0..4),
+        proposals in 1_usize..4,
+        chunk in 1_usize..10,
+    ) {
+        let proposals = &[ProtocolId::from_static("/x"), YAMUX_ID, MPLEX_ID][3 - proposals..];
+        let input = bytes(&[&[HEADER], &answers[..]].concat());
+        let whole = drive(&mut lazy(proposals), &input, usize::MAX);
+        prop_assert_eq!(&drive(&mut lazy(proposals), &input, chunk), &whole);
+        let (events, outcome) = whole;
+        let (patient, expected) = drive(&mut dialer(proposals), &input, usize::MAX);
+        prop_assert_eq!(outcome, expected, "laziness changes when, not what");
+        prop_assert!(events.starts_with(&patient));
     }
 }
