@@ -36,7 +36,7 @@
 //! # Failure
 //!
 //! [`Layer::handle_input`] returns the error, and goes on returning it; [`Layer::poll_close`] says [`Close::Now`], or
-//! [`Close::Flush`] after [`NegotiationError::Refused`]. When the byte stream ends too early, `handle_input` returns
+//! [`Close::Flush`] after [`NegotiationError::Refused`]. When the byte stream ends before any proposal was refused, `handle_input` returns
 //! [`NegotiationError::Ended`] from then on, also for empty input.
 //!
 //! [`Layer`]: crate::machine::Layer
