@@ -8,7 +8,6 @@ use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::identity::PeerId;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::protocols::OneOf2;
-use std::fmt::Debug;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -16,7 +15,8 @@ use std::task::{Context, Poll};
 /// The user's protocols of both nodes.
 pub type Toys = (Counter, Upgrader);
 
-static ECHO: ProtocolId = ProtocolId::from_static("/scenario/echo");
+/// What is sent on such a stream comes back.
+pub static ECHO: ProtocolId = ProtocolId::from_static("/scenario/echo");
 static RESET: ProtocolId = ProtocolId::from_static("/scenario/reset");
 static SINK: ProtocolId = ProtocolId::from_static("/scenario/sink");
 static NOBODYS: ProtocolId = ProtocolId::from_static("/scenario/nobodys");
@@ -134,7 +134,10 @@ async fn act<H: Host<Protocols = Toys>>(host: &H, peer: PeerId, story: &mut Stor
 }
 
 /// One echo: everything is written and the direction closed before it has all come back.
-async fn echo<H: Host>(host: &H, peer: PeerId, len: usize) -> Result<bool, String> {
+///
+/// # Errors
+/// What went wrong, in words.
+pub async fn echo<H: Host>(host: &H, peer: PeerId, len: usize) -> Result<bool, String> {
     let mut stream = host.open(peer, &ECHO).await.map_err(|error| error.to_string())?;
     let sent = pattern(len);
     let mut received = Vec::new();
@@ -198,7 +201,7 @@ async fn provoke_reset<H: Host>(host: &H, peer: PeerId) -> Result<usize, String>
 }
 
 /// Echoes what is to be echoed and resets what is to be reset, for ever.
-async fn serve<H: Host>(host: &H) -> std::convert::Infallible {
+pub async fn serve<H: Host>(host: &H) -> std::convert::Infallible {
     let accept = async |protocol: &ProtocolId| host.accept(protocol).await;
     let mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
     let mut next_echo = Box::pin(accept(&ECHO));
@@ -269,10 +272,7 @@ fn poll_once<F: Future>(future: Pin<&mut F>, done: &mut Option<F::Output>, cx: &
 }
 
 /// The result of `a`, while `b`, which never ends, runs beside it.
-async fn first<A: Future>(a: A, b: impl Future<Output = std::convert::Infallible>) -> A::Output
-where
-    A::Output: Debug,
-{
+pub async fn first<A: Future>(a: A, b: impl Future<Output = std::convert::Infallible>) -> A::Output {
     let (mut a, mut b) = (pin!(a), pin!(b));
     std::future::poll_fn(|cx| {
         if let Poll::Ready(never) = b.as_mut().poll(cx) {

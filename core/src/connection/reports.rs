@@ -93,7 +93,8 @@ impl<C: Carrier> Connection<C> {
         stream.queued = false;
         let cause = stream.over.take()?;
         stream.reported = true;
-        if !(self.reports.life.is_over() && matches!(stream.phase, StreamPhase::Raw(_))) {
+        let is_wanted = matches!(&stream.phase, StreamPhase::Raw(raw) if !raw.discard);
+        if !(self.reports.life.is_over() && is_wanted) {
             // A raw stream of a dead connection may hold bytes that the application has yet to read.
             self.forget(id);
             self.update_idle(self.latest.get());

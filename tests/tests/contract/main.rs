@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 #![allow(clippy::print_stdout, reason = "a failing case is named by the line before it")]
 
+mod limits;
 mod phases;
 mod several;
 mod story;

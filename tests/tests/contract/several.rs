@@ -4,7 +4,7 @@ use peerwork_core::connection::{ConnectionId, Pipeline};
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::protocols::Target;
 use peerwork_tests::drivers::halves::Link;
-use peerwork_tests::drivers::host::{LoopHost, run};
+use peerwork_tests::drivers::host::{LoopHost, run, run_while};
 use peerwork_tests::drivers::network::{Engine, Faults, Network};
 use peerwork_tests::drivers::{Host, HostStream};
 use peerwork_tests::memory::MemoryCarrier;
@@ -65,6 +65,8 @@ fn dial_each_other<E: Engine<Protocols = Toys>>(network: Rc<RefCell<Network<E>>>
         assert_eq!(b.accept(&TALK).await.key().connection, at_b);
     });
     run(&network, both(a.shutdown(), b.shutdown()));
+    // The byte streams may take a little longer.
+    run_while(&network, Duration::from_secs(60));
     assert_eq!([a.leftovers(), b.leftovers()].concat(), Vec::<String>::new());
 }
 
