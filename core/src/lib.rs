@@ -58,8 +58,8 @@
 //!         LocalOutput::Listen { listener, address } => {
 //!             node.handle_input(SwarmInput::Listening { listener, address }, now);
 //!         }
-//!         LocalOutput::Dial { connection, .. } => {
-//!             node.handle_input(SwarmInput::Dialed { connection }, now);
+//!         LocalOutput::Dial { connection, address } => {
+//!             node.handle_input(SwarmInput::Dialed { connection, remote_address: address }, now);
 //!             let remote = nodes[1].handle_incoming(listener, "/ip4/10.0.0.1/tcp/50000".parse()?, now);
 //!             ids = [Some(connection), Some(remote)];
 //!         }

@@ -73,9 +73,11 @@ impl Halves {
             match output {
                 LocalOutput::Dial { connection, address } => {
                     let (id, listener) = (self.node.next_connection_id(), self.listener);
-                    let incoming = SwarmInput::Incoming { connection: id, listener, remote_address: address };
+                    let incoming =
+                        SwarmInput::Incoming { connection: id, listener, remote_address: address.clone() };
                     self.node.handle_input(incoming, NOW);
-                    self.remote.handle_input(SwarmInput::Dialed { connection }, NOW);
+                    let dialed = SwarmInput::Dialed { connection, remote_address: address };
+                    self.remote.handle_input(dialed, NOW);
                     self.remote_id = Some(connection);
                 }
                 LocalOutput::Event(SwarmEvent::StreamOpened { stream, .. }) => self.opened.push(stream),

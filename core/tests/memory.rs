@@ -58,8 +58,9 @@ impl Net {
                 LocalOutput::Listen { listener, address } => {
                     self.nodes[me].handle_input(SwarmInput::Listening { listener, address }, NOW);
                 }
-                LocalOutput::Dial { connection, .. } => {
-                    self.nodes[me].handle_input(SwarmInput::Dialed { connection }, NOW);
+                LocalOutput::Dial { connection, address } => {
+                    let dialed = SwarmInput::Dialed { connection, remote_address: address };
+                    self.nodes[me].handle_input(dialed, NOW);
                     let from = "/ip4/10.0.0.1/tcp/50000".parse().unwrap();
                     let remote = self.nodes[1].handle_incoming(self.listener, from, NOW);
                     self.peers[0].insert(connection, remote);

@@ -134,11 +134,12 @@ impl<P: Protocols> Swarm<P> {
         }
     }
 
-    pub(super) fn handle_dialed(&mut self, connection: ConnectionId) {
+    pub(super) fn handle_dialed(&mut self, connection: ConnectionId, remote_address: Multiaddr) {
         self.dial_deadlines.set(connection, None);
         if let Some(record) = self.connections.get_mut(&connection)
             && let State::Dialing { dial, expected_peer } = record.state
         {
+            record.remote_address = remote_address;
             record.state = State::Upgrading { dial: Some(dial) };
             self.attach(connection, Role::Dialer, expected_peer);
         }

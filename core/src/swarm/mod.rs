@@ -369,7 +369,9 @@ impl<P: Protocols> Machine for Swarm<P> {
             SwarmInput::Incoming { connection, listener, remote_address } => {
                 self.handle_incoming(connection, listener, remote_address);
             }
-            SwarmInput::Dialed { connection } => self.handle_dialed(connection),
+            SwarmInput::Dialed { connection, remote_address } => {
+                self.handle_dialed(connection, remote_address)
+            }
             SwarmInput::DialFailed { connection, error } => {
                 self.fail_dial(connection, DialError::Transport(error));
             }

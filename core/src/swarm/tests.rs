@@ -98,9 +98,10 @@ fn connected() -> (Swarm<Puppet>, ConnectionId) {
 
 fn connected_with(limits: Limits) -> (Swarm<Puppet>, ConnectionId) {
     let mut swarm = swarm_with(limits);
-    swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
+    let remote_address = address("/ip4/1.2.3.4/tcp/5");
+    swarm.dial(remote_address.clone(), NOW);
     let connection = ConnectionId(0);
-    swarm.handle_input(SwarmInput::Dialed { connection }, NOW);
+    swarm.handle_input(SwarmInput::Dialed { connection, remote_address }, NOW);
     let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
     let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
     say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));
@@ -115,6 +116,22 @@ fn open(swarm: &mut Swarm<Puppet>, connection: ConnectionId, number: u64) -> Str
     say(swarm, connection, opened);
     drain(swarm);
     StreamKey { connection, stream }
+}
+
+#[test]
+fn a_dialled_name_is_reported_as_the_address_that_answered() {
+    let mut swarm = swarm();
+    swarm.dial(address("/dns4/example.com/tcp/5"), NOW);
+    let (connection, resolved) = (ConnectionId(0), address("/ip4/1.2.3.4/tcp/5"));
+    swarm.handle_input(SwarmInput::Dialed { connection, remote_address: resolved.clone() }, NOW);
+    let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
+    let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
+    say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));
+    let reported = drain(&mut swarm).into_iter().find_map(|output| match output {
+        SwarmOutput::Event(SwarmEvent::Connected { remote_address, .. }) => Some(remote_address),
+        _ => None,
+    });
+    assert_eq!(reported, Some(resolved));
 }
 
 #[test]
@@ -139,7 +156,8 @@ fn every_dial_has_one_outcome() {
     swarm.handle_timeout(late);
     let cancel = SwarmOutput::CancelDial { connection: ConnectionId(1) };
     assert_eq!(drain(&mut swarm), [cancel, failed(second, DialError::Timeout)]);
-    swarm.handle_input(SwarmInput::Dialed { connection: ConnectionId(1) }, late);
+    let remote_address = address("/ip4/1.2.3.4/tcp/5");
+    swarm.handle_input(SwarmInput::Dialed { connection: ConnectionId(1), remote_address }, late);
     assert_eq!(drain(&mut swarm), [], "the answer came too late");
     assert_eq!((swarm.connection_count(), swarm.poll_timeout()), (0, None));
 }
@@ -276,8 +294,9 @@ fn a_dial_can_be_cancelled_until_it_is_open() {
     swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
     assert_eq!(drain(&mut swarm), [SwarmOutput::CancelDial { connection: first }, failed(dial)]);
 
-    let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
-    swarm.handle_input(SwarmInput::Dialed { connection: second }, NOW);
+    let remote_address = address("/ip4/1.2.3.4/tcp/5");
+    let dial = swarm.dial(remote_address.clone(), NOW);
+    swarm.handle_input(SwarmInput::Dialed { connection: second, remote_address }, NOW);
     drain(&mut swarm);
     swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
     let message = ToConnection(NodeMessage::Shutdown(ConnectionError::ClosedHere));
@@ -323,7 +342,7 @@ fn the_best_connection_is_direct_then_busy_then_old() {
         swarm.config.limits.max_connections += 1;
         let connection = ConnectionId(swarm.ids.connection);
         swarm.dial(address(to), NOW);
-        swarm.handle_input(SwarmInput::Dialed { connection }, NOW);
+        swarm.handle_input(SwarmInput::Dialed { connection, remote_address: address(to) }, NOW);
         let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
         let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
         say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));

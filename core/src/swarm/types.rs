@@ -124,6 +124,8 @@ pub enum SwarmInput<C> {
     Dialed {
         /// Which dial.
         connection: ConnectionId,
+        /// Where the other end is; another address than the one dialled if that had a name in it.
+        remote_address: Multiaddr,
     },
     /// The driver's other answer to [`SwarmOutput::Dial`].
     DialFailed {
@@ -286,9 +288,26 @@ pub enum SwarmEvent {
 /// What a transport could not do, as far as the driver can tell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
+    /// No transport takes the address. Blame: the caller.
+    #[error("no transport takes this address; expected {expected}")]
+    Unsupported {
+        /// What the transports take.
+        expected: String,
+    },
     /// The transport does not go there. Blame: the caller.
     #[error("{0}")]
     Address(#[from] InvalidAddress),
+    /// The name in the address was not resolved. Blame: the caller, or the network.
+    #[error("the name {name} is not resolved: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The name in the address has these addresses, and none of them could be reached. Blame: see the causes.
+    #[error("{}", list_failures(.0))]
+    AllFailed(Vec<(Multiaddr, Self)>),
     /// Nobody listens there. Blame: the peer.
     #[error("connection refused: nobody listens there")]
     Refused,
@@ -307,6 +326,11 @@ pub enum TransportError {
     /// Something else, in the system's words.
     #[error("{0}")]
     Other(String),
+}
+
+fn list_failures(failures: &[(Multiaddr, TransportError)]) -> String {
+    let each = failures.iter().map(|(address, error)| format!("{address}: {error}"));
+    format!("none of the name's addresses could be reached: {}", each.collect::<Vec<_>>().join("; "))
 }
 
 /// Why the node does not listen.
@@ -369,7 +393,7 @@ impl DialError {
         match self {
             Self::Address(_) | Self::SelfDial | Self::IdReused => Blame::Caller,
             Self::WrongPeer { .. } => Blame::Peer,
-            Self::Transport(TransportError::Address(_)) => Blame::Caller,
+            Self::Transport(TransportError::Address(_) | TransportError::Unsupported { .. }) => Blame::Caller,
             Self::Transport(_) | Self::ShuttingDown | Self::Cancelled => Blame::Closed,
             Self::Timeout => Blame::Timeout,
             Self::Connection(error) => error.blame(),
@@ -417,7 +441,7 @@ impl<C> SwarmInput<C> {
             Self::Incoming { connection, listener, remote_address } => {
                 SwarmInput::Incoming { connection, listener, remote_address }
             }
-            Self::Dialed { connection } => SwarmInput::Dialed { connection },
+            Self::Dialed { connection, remote_address } => SwarmInput::Dialed { connection, remote_address },
             Self::DialFailed { connection, error } => SwarmInput::DialFailed { connection, error },
             Self::FromConnection { connection, message } => {
                 SwarmInput::FromConnection { connection, message }

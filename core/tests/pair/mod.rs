@@ -100,7 +100,8 @@ impl<P: Protocols> Pair<P> {
                 self.nodes[me].handle_input(SwarmInput::Listening { listener, address }, self.now);
             }
             LocalOutput::Dial { connection, address } => {
-                self.nodes[me].handle_input(SwarmInput::Dialed { connection }, self.now);
+                let dialed = SwarmInput::Dialed { connection, remote_address: address.clone() };
+                self.nodes[me].handle_input(dialed, self.now);
                 let remote = self.nodes[1].handle_incoming(self.listener, address, self.now);
                 self.ids = [Some(connection), Some(remote)];
             }

@@ -332,7 +332,7 @@ impl<E: Engine> Network<E> {
             };
             self.wires.insert(from, wire);
         }
-        self.input(dialer.0, SwarmInput::Dialed { connection: dialer.1 });
+        self.input(dialer.0, SwarmInput::Dialed { connection: dialer.1, remote_address: address.clone() });
     }
 
     fn close(&mut self, place: Place, how: Close) {

@@ -213,7 +213,8 @@ impl Pair {
                 self.nodes[me].handle_input(SwarmInput::Listening { listener, address }, now);
             }
             LocalOutput::Dial { connection, address } => {
-                self.nodes[me].handle_input(SwarmInput::Dialed { connection }, now);
+                let dialed = SwarmInput::Dialed { connection, remote_address: address.clone() };
+                self.nodes[me].handle_input(dialed, now);
                 let remote = self.nodes[1].handle_incoming(self.listener, address, now);
                 self.ids = [Some(connection), Some(remote)];
                 (self.wires, self.inputs) = Default::default();

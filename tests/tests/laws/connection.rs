@@ -126,14 +126,14 @@ impl NodePipe {
         node.handle_protocol(CHAT, now);
         let connection = match role {
             Role::Dialer => {
-                node.dial(address, now);
+                node.dial(address.clone(), now);
                 let outputs = std::iter::from_fn(|| node.poll_output());
                 let dialed = outputs.filter_map(|output| match output {
                     LocalOutput::Dial { connection, .. } => Some(connection),
                     _ => None,
                 });
                 let connection = dialed.last().unwrap();
-                node.handle_input(SwarmInput::Dialed { connection }, now);
+                node.handle_input(SwarmInput::Dialed { connection, remote_address: address }, now);
                 connection
             }
             Role::Listener => {

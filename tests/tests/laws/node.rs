@@ -225,7 +225,7 @@ impl Town {
             LocalOutput::Dial { connection, .. } => Some(connection),
             _ => None,
         })?;
-        node.handle_input(SwarmInput::Dialed { connection: there }, now);
+        node.handle_input(SwarmInput::Dialed { connection: there, remote_address: address(9) }, now);
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
         self.coming.insert(connection, (remote, there));
@@ -296,7 +296,7 @@ impl Town {
                 let Remote { node, listener } = &mut self.remotes[number as usize];
                 let there = node.handle_incoming(*listener, address(9), now);
                 self.coming.insert(connection, (number as usize, there));
-                SwarmInput::Dialed { connection }
+                SwarmInput::Dialed { connection, remote_address: to.clone() }
             }
         };
         self.answers.push_back(answer);
