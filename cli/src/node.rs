@@ -41,7 +41,7 @@ pub(crate) async fn start_anonymous(options: &Options) -> Result<Node, Failure> 
 }
 
 async fn start_as(options: &Options, identity: Option<Keypair>) -> Result<Node, Failure> {
-    let node = peerwork_tokio::start(builder(options, identity))?;
+    let node = builder(options, identity).start().await?;
     echo::serve(&node).await?;
     Ok(node)
 }

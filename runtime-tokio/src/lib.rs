@@ -1,4 +1,4 @@
-//! peerwork on tokio: sockets, timers and tasks, nothing else.
+//! peerwork on tokio: sockets, timers, tasks and the system's name resolution, nothing else.
 //!
 //! ```
 //! use peerwork_tokio::{NodeBuilder, Target};
@@ -7,7 +7,7 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let echo = "/echo/1.0.0".parse()?;
-//!     let (server, client) = (peerwork_tokio::start(NodeBuilder::new())?, peerwork_tokio::start(NodeBuilder::new())?);
+//!     let (server, client) = (NodeBuilder::new().start().await?, NodeBuilder::new().start().await?);
 //!     let mut incoming = server.handle_protocol(&echo).await?;
 //!     tokio::spawn(async move {
 //!         while let Some(stream) = incoming.next().await {
@@ -29,21 +29,81 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # A transport of your own
+//!
+//! Whatever makes byte streams is a [`Transport`]. This one connects nodes within a program, at addresses such as `/memory/7`:
+//!
+//! ```
+//! use peerwork_tokio::core::address::{Multiaddr, Protocol};
+//! use peerwork_tokio::core::swarm::TransportError;
+//! use peerwork_tokio::{BoxFuture, Io, Link, Listener, NodeBuilder, Transport};
+//! use std::collections::HashMap;
+//! use std::sync::{Arc, Mutex};
+//! use tokio::sync::mpsc;
+//!
+//! /// Pipes in memory. Clones share their addresses.
+//! #[derive(Clone, Default)]
+//! struct Memory {
+//!     listeners: Arc<Mutex<HashMap<Multiaddr, mpsc::Sender<Link>>>>,
+//! }
+//!
+//! impl Transport for Memory {
+//!     fn expected(&self) -> &str {
+//!         "/memory/NUMBER"
+//!     }
+//!
+//!     fn takes(&self, address: &Multiaddr) -> bool {
+//!         matches!(address.iter().collect::<Vec<_>>()[..], [Protocol::Memory(_)])
+//!     }
+//!
+//!     fn dial(&self, address: Multiaddr) -> BoxFuture<Result<Link, TransportError>> {
+//!         let listener = self.listeners.lock().unwrap().get(&address).cloned();
+//!         Box::pin(async move {
+//!             let (ours, theirs) = tokio::io::duplex(64 * 1024);
+//!             let link = |pipe| Link { socket: Box::new(Io(pipe)), remote_address: address.clone() };
+//!             let listener = listener.ok_or(TransportError::Refused)?;
+//!             listener.send(link(theirs)).await.map_err(|_| TransportError::Refused)?;
+//!             Ok(link(ours))
+//!         })
+//!     }
+//!
+//!     fn listen(&self, address: Multiaddr) -> BoxFuture<Result<Listener, TransportError>> {
+//!         let (sender, mut accepted) = mpsc::channel(16);
+//!         self.listeners.lock().unwrap().insert(address.clone(), sender);
+//!         let incoming = futures_util::stream::poll_fn(move |cx| accepted.poll_recv(cx).map(|link| link.map(Ok)));
+//!         Box::pin(async { Ok(Listener { addresses: vec![address], incoming: Box::pin(incoming) }) })
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let memory = Memory::default();
+//!     let server = NodeBuilder::new().transport(memory.clone()).tcp().listen("/memory/7".parse()?).start().await?;
+//!     let client = NodeBuilder::new().transport(memory).start().await?;
+//!     let connected = client.dial("/memory/7".parse()?).await?;
+//!     assert_eq!(connected.peer, server.local_peer());
+//!     client.ping(connected.peer).await?;
+//!     Ok(())
+//! }
+//! ```
 
+mod dns;
+mod tcp;
+
+pub use dns::Dns;
 pub use peerwork_core as core;
-pub use peerwork_core::node::NodeBuilder;
 pub use peerwork_core::protocols::Target;
 pub use peerwork_runtime::*;
+pub use tcp::Io;
 
-use bytes::BytesMut;
-use peerwork_core::protocols::Protocols;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWrite;
-use tokio::net::{TcpListener, TcpStream};
+
+/// Puts a node together and starts it on tokio. See [`peerwork_runtime::NodeBuilder`].
+pub type NodeBuilder<P = ()> = peerwork_runtime::NodeBuilder<P, Tokio>;
 
 /// tokio: the runtime of the task that makes it.
 #[derive(Debug, Clone)]
@@ -51,33 +111,11 @@ pub struct Tokio {
     handle: tokio::runtime::Handle,
 }
 
-impl Tokio {
-    /// The runtime of the calling task.
-    ///
-    /// # Errors
-    /// The caller is not inside a tokio runtime.
-    pub fn current() -> Result<Self, tokio::runtime::TryCurrentError> {
-        tokio::runtime::Handle::try_current().map(|handle| Self { handle })
-    }
-}
-
-/// Starts a node on the runtime of the calling task.
-///
-/// # Errors
-/// The caller is not inside a tokio runtime, or the operating system gives no randomness.
-pub fn start<P>(builder: NodeBuilder<P>) -> Result<Node<P>, StartError>
-where
-    P: Protocols + Send + 'static,
-    P::Command: Send,
-    P::Event: Send + Sync,
-{
-    let runtime = Tokio::current().map_err(|error| StartError::NoRuntime(error.to_string()))?;
-    Node::start(builder, runtime)
-}
-
 impl Runtime for Tokio {
-    type Socket = TcpSocket;
-    type Listener = TcpListening;
+    fn current() -> Result<Self, StartError> {
+        let handle = tokio::runtime::Handle::try_current();
+        handle.map(|handle| Self { handle }).map_err(|error| StartError::NoRuntime(error.to_string()))
+    }
 
     fn spawn(&self, task: BoxFuture<()>) {
         self.handle.spawn(task);
@@ -87,57 +125,16 @@ impl Runtime for Tokio {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn connect(&self, address: SocketAddr) -> BoxFuture<io::Result<TcpSocket>> {
-        Box::pin(async move { TcpSocket::new(TcpStream::connect(address).await?) })
+    fn connect(&self, address: SocketAddr) -> BoxFuture<io::Result<Box<dyn Socket>>> {
+        Box::pin(tcp::connect(address))
     }
 
-    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<TcpListening>> {
-        Box::pin(async move { TcpListener::bind(address).await.map(TcpListening) })
-    }
-}
-
-/// A TCP listener.
-#[derive(Debug)]
-pub struct TcpListening(TcpListener);
-
-impl Listener for TcpListening {
-    type Socket = TcpSocket;
-
-    fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<TcpListener>> {
+        Box::pin(async move { tcp::listen(address) })
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpSocket, SocketAddr)>> {
-        self.0.poll_accept(cx).map(|accepted| {
-            let (stream, address) = accepted?;
-            Ok((TcpSocket::new(stream)?, address))
-        })
-    }
-}
-
-/// A TCP connection.
-#[derive(Debug)]
-pub struct TcpSocket(TcpStream);
-
-impl TcpSocket {
-    fn new(stream: TcpStream) -> io::Result<Self> {
-        // The connection gathers small writes itself.
-        stream.set_nodelay(true)?;
-        Ok(Self(stream))
-    }
-}
-
-impl Socket for TcpSocket {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-        tokio_util::io::poll_read_buf(Pin::new(&mut self.0), cx, buffer)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+    fn resolver(&self) -> Arc<dyn Resolver> {
+        Arc::new(Dns::system())
     }
 }
 

@@ -66,7 +66,8 @@ struct Pair {
 
 impl Pair {
     async fn start() -> Self {
-        let [client, server] = [(); 2].map(|()| peerwork_tokio::start(builder()).unwrap());
+        let client = builder().start().await.unwrap();
+        let server = builder().start().await.unwrap();
         let mut incoming = server.handle_protocol(&ECHO).await.unwrap();
         tokio::spawn(async move {
             while let Some(stream) = incoming.next().await {

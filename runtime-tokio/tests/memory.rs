@@ -41,7 +41,8 @@ fn an_idle_connection_costs_less_than_five_kibibytes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let test = async {
         let many = |config: &mut NodeConfig| config.swarm.limits.max_connections_per_peer = usize::MAX;
-        let nodes = [(); 2].map(|()| peerwork_tokio::start(NodeBuilder::new().configure(many)).unwrap());
+        let start = || NodeBuilder::new().configure(many).start();
+        let nodes = [start().await.unwrap(), start().await.unwrap()];
         let any_port = address::parse("/ip4/127.0.0.1/tcp/0").unwrap();
         let address = nodes[1].listen(any_port).await.unwrap().address;
         // What is allocated once is not counted.

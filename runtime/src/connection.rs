@@ -5,7 +5,9 @@
 
 use crate::clock::Clock;
 use crate::driver::ToDriver;
-use crate::runtime::{BoxFuture, Runtime, Socket};
+use crate::runtime::{BoxFuture, Runtime};
+use crate::transport::Socket;
+use crate::wakes::Wakes;
 use bytes::{Bytes, BytesMut};
 use futures_channel::mpsc;
 use parking_lot::Mutex;
@@ -32,8 +34,8 @@ const ROUNDS: usize = 16;
 const DIRECT_WRITE_BYTES: usize = 4 * 1024;
 
 /// A connection, shared by its task and its stream handles.
-pub(crate) struct Shared<S> {
-    state: Mutex<State<S>>,
+pub(crate) struct Shared {
+    state: Mutex<State>,
     /// What the node has sent. Beside the state, so that the node never waits for a connection at work.
     inbox: Mutex<Inbox>,
     clock: Clock,
@@ -45,10 +47,10 @@ struct Inbox {
     task: Option<Waker>,
 }
 
-struct State<S> {
+struct State {
     connection: Connection,
     /// `None` once it is dropped.
-    socket: Option<S>,
+    socket: Option<Box<dyn Socket>>,
     /// Read from the socket and not taken by the connection. Owns memory only then.
     input: BytesMut,
     /// Taken from the connection and not by the socket. Owns memory only then.
@@ -83,8 +85,8 @@ pub(crate) trait StreamSource: Send + Sync {
     fn detach(&self, stream: StreamId);
 }
 
-impl<S: Socket> Shared<S> {
-    pub(crate) fn new(connection: Connection, socket: S, clock: Clock) -> Self {
+impl Shared {
+    pub(crate) fn new(connection: Connection, socket: Box<dyn Socket>, clock: Clock) -> Self {
         let state = State {
             connection,
             socket: Some(socket),
@@ -102,15 +104,14 @@ impl<S: Socket> Shared<S> {
 
     /// Leaves a message of the node for the task.
     pub(crate) fn post(&self, message: ToConnection) {
+        let mut wakes = Wakes::default();
         let mut inbox = self.inbox.lock();
         inbox.messages.push_back(message);
-        if let Some(task) = inbox.task.take() {
-            task.wake();
-        }
+        wakes.add(inbox.task.take());
     }
 }
 
-impl<S: Socket> State<S> {
+impl State {
     /// Moves bytes from the connection to the socket until it takes no more. Returns whether any moved.
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
@@ -180,8 +181,8 @@ impl<S: Socket> State<S> {
         self.connection.handle_end(end, now);
     }
 
-    /// Wakes the stream handles that can go on.
-    fn wake_streams(&mut self) {
+    /// Has the stream handles woken that can go on.
+    fn wake_streams(&mut self, wakes: &mut Wakes) {
         while let Some(event) = self.connection.poll_stream_event() {
             let (StreamEvent::Readable(id) | StreamEvent::Writable(id) | StreamEvent::Closed(id, _)) = event;
             let Some(handle) = self.streams.get_mut(&id) else { continue };
@@ -193,19 +194,18 @@ impl<S: Socket> State<S> {
                     (true, true)
                 }
             };
-            let readers = if read { handle.reader.take() } else { None };
-            let writers = if write { handle.writer.take() } else { None };
-            readers.into_iter().chain(writers).for_each(Waker::wake);
+            wakes.add(if read { handle.reader.take() } else { None });
+            wakes.add(if write { handle.writer.take() } else { None });
         }
     }
 
     /// After a handle has worked on the connection: does what can be done at once, and wakes the task for the rest.
-    fn after_handle(&mut self, flush: bool, now: Instant) {
-        self.wake_streams();
+    fn after_handle(&mut self, flush: bool, now: Instant, wakes: &mut Wakes) {
+        self.wake_streams(wakes);
         let Some(task) = self.task.clone() else { return };
         if flush {
             self.flush(&mut Context::from_waker(&task), now);
-            self.wake_streams();
+            self.wake_streams(wakes);
         }
         let is_unblocked = self.was_blocked && self.connection.wants_input();
         let is_earlier = match (self.connection.poll_timeout(), self.armed) {
@@ -214,7 +214,7 @@ impl<S: Socket> State<S> {
             (None, Some(_)) => false,
         };
         if !flush || is_unblocked || is_earlier || self.connection.has_messages() {
-            task.wake();
+            wakes.add([task]);
         }
     }
 
@@ -234,19 +234,20 @@ impl<S: Socket> State<S> {
     }
 }
 
-impl<S: Socket> StreamSource for Shared<S> {
+impl StreamSource for Shared {
     fn attach(&self, stream: StreamId) {
         self.state.lock().streams.insert(stream, Handle::default());
     }
 
     fn poll_read(&self, stream: StreamId, max: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         let result = state.connection.read(stream, max, now);
         if result == Err(ReadError::Blocked) {
             // Before anything else is done, which may bring what it waits for.
             state.streams.entry(stream).or_default().reader = Some(cx.waker().clone());
         }
-        state.after_handle(true, now);
+        state.after_handle(true, now, &mut wakes);
         match result {
             Ok(bytes) => Poll::Ready(Ok(bytes)),
             Err(ReadError::Ended) => Poll::Ready(Ok(Bytes::new())),
@@ -256,13 +257,14 @@ impl<S: Socket> StreamSource for Shared<S> {
     }
 
     fn poll_write(&self, stream: StreamId, data: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         let result = state.connection.write(stream, data, now);
         if result == Err(WriteError::Blocked) {
             state.streams.entry(stream).or_default().writer = Some(cx.waker().clone());
         }
         let is_small = result.is_ok_and(|written| written < DIRECT_WRITE_BYTES);
-        state.after_handle(!is_small, now);
+        state.after_handle(!is_small, now, &mut wakes);
         match result {
             Ok(written) => Poll::Ready(Ok(written)),
             Err(WriteError::Blocked) => Poll::Pending,
@@ -271,35 +273,39 @@ impl<S: Socket> StreamSource for Shared<S> {
     }
 
     fn flush(&self) {
-        self.state.lock().after_handle(true, self.clock.now());
+        let mut wakes = Wakes::default();
+        self.state.lock().after_handle(true, self.clock.now(), &mut wakes);
     }
 
     fn close_write(&self, stream: StreamId) {
+        let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.connection.close_write(stream, now);
-        state.after_handle(true, now);
+        state.after_handle(true, now, &mut wakes);
     }
 
     fn reset(&self, stream: StreamId) {
+        let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.connection.reset(stream, now);
-        state.after_handle(true, now);
+        state.after_handle(true, now, &mut wakes);
     }
 
     fn detach(&self, stream: StreamId) {
+        let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.streams.remove(&stream);
         state.connection.abandon(stream, now);
-        state.after_handle(true, now);
+        state.after_handle(true, now, &mut wakes);
     }
 }
 
 /// Runs a connection on its socket until both are done.
 pub(crate) async fn run<R: Runtime>(
     id: ConnectionId,
-    shared: Arc<Shared<R::Socket>>,
+    shared: Arc<Shared>,
     runtime: R,
-    to_driver: mpsc::Sender<ToDriver<R>>,
+    to_driver: mpsc::Sender<ToDriver>,
 ) {
     let mut task = Task { id, shared, runtime, to_driver, sleep: None };
     std::future::poll_fn(|cx| task.poll(cx)).await;
@@ -307,15 +313,16 @@ pub(crate) async fn run<R: Runtime>(
 
 struct Task<R: Runtime> {
     id: ConnectionId,
-    shared: Arc<Shared<R::Socket>>,
+    shared: Arc<Shared>,
     runtime: R,
-    to_driver: mpsc::Sender<ToDriver<R>>,
+    to_driver: mpsc::Sender<ToDriver>,
     sleep: Option<BoxFuture<()>>,
 }
 
 impl<R: Runtime> Task<R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let shared = self.shared.clone();
+        let mut wakes = Wakes::default();
         let mut state = shared.state.lock();
         if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             state.task = Some(cx.waker().clone());
@@ -326,16 +333,16 @@ impl<R: Runtime> Task<R> {
             progress |= self.keep_time(&mut state, cx, now);
             progress |= state.flush(cx, now);
             progress |= state.read(cx, now);
-            state.wake_streams();
+            state.wake_streams(&mut wakes);
             match self.send_messages(&mut state, cx) {
                 Ok(sent) => progress |= sent,
                 Err(DriverGone) => {
                     state.end(End::Failed, now);
-                    return Self::finish(&mut state);
+                    return Self::finish(&mut state, &mut wakes);
                 }
             }
             if state.connection.poll_close() == Some(Close::Now) && !state.connection.has_messages() {
-                return Self::finish(&mut state);
+                return Self::finish(&mut state, &mut wakes);
             }
             if !progress {
                 return Poll::Pending;
@@ -345,16 +352,16 @@ impl<R: Runtime> Task<R> {
         Poll::Pending
     }
 
-    fn finish(state: &mut State<R::Socket>) -> Poll<()> {
+    fn finish(state: &mut State, wakes: &mut Wakes) -> Poll<()> {
         state.socket = None;
         state.output = BytesMut::new();
         state.input = BytesMut::new();
         state.task = None;
-        state.wake_streams();
+        state.wake_streams(wakes);
         Poll::Ready(())
     }
 
-    fn take_inbox(&self, state: &mut State<R::Socket>, cx: &Context<'_>, now: Instant) -> bool {
+    fn take_inbox(&self, state: &mut State, cx: &Context<'_>, now: Instant) -> bool {
         let messages = {
             let mut inbox = self.shared.inbox.lock();
             inbox.task = Some(cx.waker().clone());
@@ -367,11 +374,7 @@ impl<R: Runtime> Task<R> {
         progress
     }
 
-    fn send_messages(
-        &mut self,
-        state: &mut State<R::Socket>,
-        cx: &mut Context<'_>,
-    ) -> Result<bool, DriverGone> {
+    fn send_messages(&mut self, state: &mut State, cx: &mut Context<'_>) -> Result<bool, DriverGone> {
         let mut progress = false;
         while state.connection.has_messages() {
             match self.to_driver.poll_ready(cx) {
@@ -388,7 +391,7 @@ impl<R: Runtime> Task<R> {
         Ok(progress)
     }
 
-    fn keep_time(&mut self, state: &mut State<R::Socket>, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn keep_time(&mut self, state: &mut State, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(deadline) = state.connection.poll_timeout() else { return false };
         if deadline.at <= now {
             state.connection.handle_timeout(now);

@@ -4,8 +4,9 @@ use crate::clock::Clock;
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
 use crate::node::{Connected, Listening, RequestError};
-use crate::runtime::{BoxFuture, Listener, Runtime};
+use crate::runtime::{BoxFuture, Runtime};
 use crate::stream::Stream;
+use crate::transport::{Link, Listener, Socket, Transports};
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, select};
 use futures_util::{SinkExt, StreamExt};
@@ -26,8 +27,6 @@ use peerwork_core::swarm::{
 use peerwork_core::time::Instant;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -44,6 +43,7 @@ type Reply<T, E> = oneshot::Sender<Result<T, RequestError<E>>>;
 /// What a handle wants.
 pub(crate) enum Command<P: Protocols> {
     Listen { address: Multiaddr, reply: Reply<Listening, ListenError> },
+    ListenAddresses { reply: oneshot::Sender<Vec<Multiaddr>> },
     StopListening { listener: ListenerId },
     Dial { address: Multiaddr, reply: Reply<Connected, DialError> },
     OpenStream { target: Target, protocols: SmallVec<[ProtocolId; 1]>, reply: Reply<Stream, StreamError> },
@@ -57,25 +57,43 @@ pub(crate) enum Command<P: Protocols> {
 }
 
 /// What the driver's own tasks report.
-pub(crate) enum ToDriver<R: Runtime> {
-    FromConnection { connection: ConnectionId, message: ToNode },
-    Dialed { connection: ConnectionId, result: Result<R::Socket, TransportError> },
-    Bound { listener: ListenerId, result: Result<SocketAddr, TransportError> },
-    Accepted { listener: ListenerId, socket: R::Socket, address: SocketAddr },
+pub(crate) enum ToDriver {
+    FromConnection {
+        connection: ConnectionId,
+        message: ToNode,
+    },
+    Dialed {
+        connection: ConnectionId,
+        result: Result<Link, TransportError>,
+    },
+    Bound {
+        listener: ListenerId,
+        addresses: Vec<Multiaddr>,
+    },
+    Accepted {
+        listener: ListenerId,
+        link: Link,
+    },
+    /// A listener cannot listen, or not any more.
+    Unbound {
+        listener: ListenerId,
+        error: TransportError,
+    },
 }
 
 pub(crate) struct Driver<P: Protocols, R: Runtime> {
     node: Node<P>,
     runtime: R,
+    transports: Transports,
     clock: Clock,
     commands: mpsc::Receiver<Command<P>>,
     /// The handles are gone; the node stops.
     abandoned: bool,
-    reports: mpsc::Receiver<ToDriver<R>>,
-    to_driver: mpsc::Sender<ToDriver<R>>,
-    connections: BTreeMap<ConnectionId, Arc<Shared<R::Socket>>>,
+    reports: mpsc::Receiver<ToDriver>,
+    to_driver: mpsc::Sender<ToDriver>,
+    connections: BTreeMap<ConnectionId, Arc<Shared>>,
     /// Sockets whose connection the node has yet to hand out.
-    sockets: BTreeMap<ConnectionId, R::Socket>,
+    sockets: BTreeMap<ConnectionId, Box<dyn Socket>>,
     /// Dropping one cancels the task that dials.
     dials: BTreeMap<ConnectionId, oneshot::Sender<()>>,
     /// Dropping one ends the task that accepts.
@@ -109,9 +127,9 @@ impl Waiting {
     }
 }
 
-enum Wake<P: Protocols, R: Runtime> {
+enum Wake<P: Protocols> {
     Command(Option<Command<P>>),
-    Report(Option<ToDriver<R>>),
+    Report(Option<ToDriver>),
     Time,
 }
 
@@ -125,6 +143,7 @@ where
     pub(crate) fn new(
         node: Node<P>,
         runtime: R,
+        transports: Transports,
         clock: Clock,
         commands: mpsc::Receiver<Command<P>>,
         capacity: usize,
@@ -133,6 +152,7 @@ where
         Self {
             node,
             runtime,
+            transports,
             clock,
             commands,
             abandoned: false,
@@ -175,7 +195,7 @@ where
     }
 
     /// Local work first, then time, then the outside.
-    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake<P, R>> {
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake<P>> {
         if let Some(deadline) = self.node.poll_timeout() {
             let now = self.clock.now();
             if deadline.at <= now {
@@ -217,6 +237,10 @@ where
             Command::Listen { address, reply } => {
                 let listener = self.node.listen(address, now);
                 self.waiting.listens.insert(listener, reply);
+            }
+            Command::ListenAddresses { reply } => {
+                let addresses = self.node.swarm().listen_addresses();
+                drop(reply.send(addresses.map(|address| self.with_own_id(address)).collect()));
             }
             Command::StopListening { listener } => self.input(SwarmInput::StopListening { listener }),
             Command::Dial { address, reply } => {
@@ -264,7 +288,7 @@ where
         drop(reply.send(Some(receiver)));
     }
 
-    fn handle_report(&mut self, report: ToDriver<R>) {
+    fn handle_report(&mut self, report: ToDriver) {
         match report {
             ToDriver::FromConnection { connection, message } => {
                 self.input(SwarmInput::FromConnection { connection, message });
@@ -276,27 +300,36 @@ where
             ToDriver::Dialed { connection, result } => {
                 self.dials.remove(&connection);
                 match result {
-                    Ok(socket) => {
+                    Ok(Link { socket, remote_address }) => {
                         self.sockets.insert(connection, socket);
-                        self.input(SwarmInput::Dialed { connection });
+                        self.input(SwarmInput::Dialed { connection, remote_address });
                     }
                     Err(error) => self.input(SwarmInput::DialFailed { connection, error }),
                 }
             }
-            ToDriver::Bound { listener, result } => match result {
-                Ok(address) => {
-                    let address = address::from_socket_address(address);
+            ToDriver::Bound { listener, addresses } => {
+                if let Some(reply) = self.waiting.listens.remove(&listener)
+                    && let Some(first) = addresses.first()
+                {
+                    let address = self.with_own_id(first);
+                    let all = addresses.iter().map(|address| self.with_own_id(address)).collect();
+                    answer(reply, Ok(Listening { listener, address, addresses: all }));
+                }
+                for address in addresses {
                     self.input(SwarmInput::Listening { listener, address });
                 }
-                Err(error) => self.input(SwarmInput::ListenFailed { listener, error }),
-            },
-            ToDriver::Accepted { listener, socket, address } => {
+            }
+            ToDriver::Unbound { listener, error } => self.input(SwarmInput::ListenFailed { listener, error }),
+            ToDriver::Accepted { listener, link: Link { socket, remote_address } } => {
                 let connection = self.node.next_connection_id();
-                let remote_address = address::from_socket_address(address);
                 self.sockets.insert(connection, socket);
                 self.input(SwarmInput::Incoming { connection, listener, remote_address });
             }
         }
+    }
+
+    fn with_own_id(&self, address: &Multiaddr) -> Multiaddr {
+        address::with_peer_id(address.clone(), &self.node.local_peer())
     }
 
     /// Does what the node wants until it wants nothing more.
@@ -305,9 +338,9 @@ where
             match output {
                 SwarmOutput::Event(event) => self.handle_event(event),
                 SwarmOutput::Protocol(event) => self.handle_protocol_event(event),
-                SwarmOutput::Listen { listener, address } => self.start_listening(listener, &address),
+                SwarmOutput::Listen { listener, address } => self.start_listening(listener, address),
                 SwarmOutput::StopListening { listener } => drop(self.listeners.remove(&listener)),
-                SwarmOutput::Dial { connection, address } => self.start_dialing(connection, &address),
+                SwarmOutput::Dial { connection, address } => self.start_dialing(connection, address),
                 SwarmOutput::CancelDial { connection } => drop(self.dials.remove(&connection)),
                 SwarmOutput::Connection { connection } => self.start_connection(connection),
                 SwarmOutput::Refuse { connection } => drop(self.sockets.remove(&connection)),
@@ -322,40 +355,39 @@ where
         self.sockets.clear();
     }
 
-    fn start_listening(&mut self, listener: ListenerId, address: &Multiaddr) {
-        let (stop, stopped) = oneshot::channel();
-        match address::tcp_socket_address(address) {
-            Ok(address) => {
+    fn start_listening(&mut self, listener: ListenerId, address: Multiaddr) {
+        // The address that the node told may be used again as it is.
+        let address = match address::split_peer_id(&address) {
+            Ok((bare, Some(peer))) if peer == self.node.local_peer() => bare,
+            _ => address,
+        };
+        match self.transports.find(&address).map(|transport| transport.listen(address.clone())) {
+            Ok(binding) => {
+                let (stop, stopped) = oneshot::channel();
                 self.listeners.insert(listener, stop);
-                let accept = accept(self.runtime.clone(), listener, address, self.to_driver.clone());
+                let accept = accept(binding, listener, address, self.runtime.clone(), self.to_driver.clone());
                 self.runtime.spawn(Box::pin(async move {
                     select(Box::pin(accept), stopped).await;
                 }));
             }
-            Err(error) => {
-                self.input(SwarmInput::ListenFailed { listener, error: TransportError::Address(error) });
-            }
+            Err(error) => self.input(SwarmInput::ListenFailed { listener, error }),
         }
     }
 
-    fn start_dialing(&mut self, connection: ConnectionId, address: &Multiaddr) {
-        match address::tcp_socket_address(address) {
-            Ok(address) => {
+    fn start_dialing(&mut self, connection: ConnectionId, address: Multiaddr) {
+        match self.transports.find(&address).map(|transport| transport.dial(address)) {
+            Ok(connecting) => {
                 let (cancel, cancelled) = oneshot::channel();
                 self.dials.insert(connection, cancel);
-                let connecting = self.runtime.connect(address);
                 let mut to_driver = self.to_driver.clone();
                 self.runtime.spawn(Box::pin(async move {
                     if let Either::Left((result, _)) = select(connecting, cancelled).await {
-                        let result = result.map_err(|error| transport_error(&error));
                         // The driver is gone only when nobody waits for the dial.
                         drop(to_driver.send(ToDriver::Dialed { connection, result }).await);
                     }
                 }));
             }
-            Err(error) => {
-                self.input(SwarmInput::DialFailed { connection, error: TransportError::Address(error) });
-            }
+            Err(error) => self.input(SwarmInput::DialFailed { connection, error }),
         }
     }
 
@@ -371,12 +403,6 @@ where
     fn handle_event(&mut self, event: SwarmEvent) {
         tracing::debug!(?event, "swarm");
         match &event {
-            SwarmEvent::Listening { listener, address } => {
-                if let Some(reply) = self.waiting.listens.remove(listener) {
-                    let address = address::with_peer_id(address.clone(), &self.node.local_peer());
-                    answer(reply, Ok(Listening { listener: *listener, address }));
-                }
-            }
             SwarmEvent::ListenFailed { listener, error } => {
                 self.listeners.remove(listener);
                 fail(self.waiting.listens.remove(listener), error);
@@ -401,7 +427,8 @@ where
                 fail(self.waiting.opens.remove(request), error);
             }
             SwarmEvent::ShutDown => self.over = true,
-            SwarmEvent::Connected { .. }
+            SwarmEvent::Listening { .. }
+            | SwarmEvent::Connected { .. }
             | SwarmEvent::Disconnected { .. }
             | SwarmEvent::IncomingFailed { .. }
             | SwarmEvent::ProtocolTaken { .. } => {}
@@ -469,47 +496,32 @@ fn fail<T, E: Clone>(reply: Option<Reply<T, E>>, error: &E) {
     }
 }
 
-/// Listens and accepts until it is dropped.
+/// Listens and accepts until it is dropped, or the transport ends it.
 async fn accept<R: Runtime>(
-    runtime: R,
+    binding: BoxFuture<Result<Listener, TransportError>>,
     listener: ListenerId,
-    address: SocketAddr,
-    mut to_driver: mpsc::Sender<ToDriver<R>>,
+    address: Multiaddr,
+    runtime: R,
+    mut to_driver: mpsc::Sender<ToDriver>,
 ) {
-    let bound = async {
-        let listening = runtime.listen(address).await?;
-        let address = listening.local_address()?;
-        Ok::<_, io::Error>((listening, address))
+    let Listener { mut addresses, mut incoming } = match binding.await {
+        Ok(listening) => listening,
+        Err(error) => return drop(to_driver.send(ToDriver::Unbound { listener, error }).await),
     };
-    let (mut listening, result) = match bound.await {
-        Ok((listening, address)) => (Some(listening), Ok(address)),
-        Err(error) => (None, Err(transport_error(&error))),
-    };
-    let mut open = to_driver.send(ToDriver::Bound { listener, result }).await.is_ok();
-    while let Some(listening) = &mut listening
-        && open
-    {
-        match std::future::poll_fn(|cx| listening.poll_accept(cx)).await {
-            Ok((socket, address)) => {
-                open = to_driver.send(ToDriver::Accepted { listener, socket, address }).await.is_ok();
-            }
+    if addresses.is_empty() {
+        addresses.push(address);
+    }
+    let mut open = to_driver.send(ToDriver::Bound { listener, addresses }).await.is_ok();
+    while open && let Some(accepted) = incoming.next().await {
+        match accepted {
+            Ok(link) => open = to_driver.send(ToDriver::Accepted { listener, link }).await.is_ok(),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 runtime.sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-}
-
-fn transport_error(error: &io::Error) -> TransportError {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => TransportError::Refused,
-        io::ErrorKind::AddrInUse => TransportError::InUse,
-        io::ErrorKind::AddrNotAvailable => TransportError::NotLocal,
-        io::ErrorKind::PermissionDenied => TransportError::Forbidden,
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => {
-            TransportError::Unreachable(error.to_string())
-        }
-        _ => TransportError::Other(error.to_string()),
-    }
+    let error = TransportError::Other("the transport has stopped listening".to_owned());
+    // The driver is gone when the node has stopped.
+    drop(to_driver.send(ToDriver::Unbound { listener, error }).await);
 }

@@ -1,5 +1,6 @@
 //! What the node tells its users, as a stream.
 
+use crate::wakes::Wakes;
 use futures_core::Stream;
 use parking_lot::Mutex;
 use peerwork_core::node::NodeEvent;
@@ -57,13 +58,14 @@ impl<E: Clone> Subscribers<E> {
     pub(crate) fn send(&mut self, event: &Event<E>) {
         self.queues.retain(|queue| {
             let Some(queue) = queue.upgrade() else { return false };
+            let mut wakes = Wakes::default();
             let mut queue = queue.lock();
             if queue.events.len() == MAX_WAITING_EVENTS {
                 queue.events.pop_front();
                 queue.missed += 1;
             }
             queue.events.push_back(event.clone());
-            queue.reader.take().into_iter().for_each(Waker::wake);
+            wakes.add(queue.reader.take());
             true
         });
     }
@@ -72,9 +74,10 @@ impl<E: Clone> Subscribers<E> {
 impl<E> Drop for Subscribers<E> {
     fn drop(&mut self) {
         for queue in self.queues.iter().filter_map(Weak::upgrade) {
+            let mut wakes = Wakes::default();
             let mut queue = queue.lock();
             queue.ended = true;
-            queue.reader.take().into_iter().for_each(Waker::wake);
+            wakes.add(queue.reader.take());
         }
     }
 }

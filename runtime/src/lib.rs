@@ -1,20 +1,30 @@
 //! The async driver of peerwork and its users' handles, written once for all runtimes.
 //!
-//! A [`Runtime`] brings sockets, timers and tasks; `peerwork-tokio` is one. Everything else is here: one task that drives the
+//! A [`Runtime`] brings TCP sockets, timers and tasks; `peerwork-tokio` is one. Everything else is here: one task that drives the
 //! node, one for each connection, and the handles [`Node`] and [`Stream`]. No protocol knowledge: what a message means is
 //! `peerwork-core`'s business.
 //!
+//! [`NodeBuilder`] puts a node together. What makes its byte streams is a [`Transport`]: [`Tcp`], or the user's own. What turns names
+//! into addresses is a [`Resolver`].
+//!
 //! Locks live here only: one mutex for each connection, shared by its task and its stream handles.
 
+mod builder;
 mod clock;
 mod connection;
 mod driver;
 mod events;
 mod node;
+mod resolver;
 mod runtime;
 mod stream;
+mod transport;
+mod wakes;
 
+pub use builder::NodeBuilder;
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
 pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
-pub use runtime::{BoxFuture, Listener, Runtime, Socket};
+pub use resolver::{Family, MAX_RESOLVED_ADDRESSES, ResolveError, Resolver};
+pub use runtime::{BoxFuture, BoxStream, Runtime, TcpListener};
 pub use stream::Stream;
+pub use transport::{Link, Listener, Socket, Tcp, Transport, transport_error};

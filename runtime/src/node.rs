@@ -5,6 +5,7 @@ use crate::driver::{Command, Driver};
 use crate::events::Events;
 use crate::runtime::Runtime;
 use crate::stream::Stream;
+use crate::transport::Transports;
 use futures_channel::{mpsc, oneshot};
 use futures_util::SinkExt;
 use futures_util::StreamExt;
@@ -55,6 +56,14 @@ pub enum StartError {
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {0}")]
     NoEntropy(getrandom::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which address.
+        address: Multiaddr,
+        /// Why.
+        error: RequestError<ListenError>,
+    },
 }
 
 /// Why a call failed.
@@ -83,8 +92,11 @@ pub struct ProtocolTaken(pub ProtocolId);
 pub struct Listening {
     /// For [`Node::stop_listening`].
     pub listener: ListenerId,
-    /// Where, with the real port and this node's peer id: what others dial.
+    /// Where, with the real port and this node's peer id: what others dial. The first of `addresses`.
     pub address: Multiaddr,
+    /// The same for each of this machine's addresses where the wish was for all, as with `/ip4/0.0.0.0`; those that only this machine can
+    /// dial are the last.
+    pub addresses: Vec<Multiaddr>,
 }
 
 /// The answer to [`Node::dial`].
@@ -96,7 +108,7 @@ pub struct Connected {
     pub peer: PeerId,
     /// Which end we are.
     pub role: Role,
-    /// Where the other end is.
+    /// Where the other end is; of a name that was dialled, the address that answered.
     pub remote_address: Multiaddr,
     /// The security protocol, where one was negotiated.
     pub security: Option<ProtocolId>,
@@ -144,23 +156,17 @@ where
     P::Command: Send,
     P::Event: Send + Sync,
 {
-    /// Starts a node on `runtime`, with a seed from the operating system.
-    ///
-    /// # Errors
-    /// The operating system gives no randomness.
-    pub fn start<R: Runtime>(builder: NodeBuilder<P>, runtime: R) -> Result<Self, StartError> {
-        let mut entropy = [0; 32];
-        getrandom::fill(&mut entropy).map_err(StartError::NoEntropy)?;
-        Ok(Self::start_with_seed(builder, Seed::from_entropy(entropy), runtime))
-    }
-
-    /// Starts a node on `runtime` with a seed of the caller's.
-    pub fn start_with_seed<R: Runtime>(builder: NodeBuilder<P>, seed: Seed, runtime: R) -> Self {
+    pub(crate) fn start<R: Runtime>(
+        builder: NodeBuilder<P>,
+        seed: Seed,
+        transports: Transports,
+        runtime: R,
+    ) -> Self {
         let clock = Clock::start();
         let node = builder.build(seed, clock.now());
         let local_peer = node.local_peer();
         let (commands, receiver) = mpsc::channel(CHANNEL_CAPACITY);
-        let driver = Driver::new(node, runtime.clone(), clock, receiver, CHANNEL_CAPACITY);
+        let driver = Driver::new(node, runtime.clone(), transports, clock, receiver, CHANNEL_CAPACITY);
         runtime.spawn(Box::pin(driver.run()));
         Self { local_peer, commands }
     }
@@ -170,12 +176,22 @@ where
         self.local_peer
     }
 
-    /// Listens on an address such as `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose.
+    /// Listens on an address such as `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose. This node's peer id may be at its end.
     ///
     /// # Errors
     /// The address is not one to listen on, is in use or not allowed; or the node has stopped.
     pub async fn listen(&self, address: Multiaddr) -> Result<Listening, RequestError<ListenError>> {
         self.call(|reply| Command::Listen { address, reply }).await
+    }
+
+    /// Where the node listens, with its peer id: what others dial.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn listen_addresses(&self) -> Result<Vec<Multiaddr>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::ListenAddresses { reply }).await?;
+        answer.await.map_err(|_| Stopped)
     }
 
     /// Stops listening. Connections stay.
@@ -186,7 +202,8 @@ where
         self.send(Command::StopListening { listener }).await
     }
 
-    /// Connects to an address; a `/p2p/ID` at its end says who must be there.
+    /// Connects to an address such as `/ip4/192.0.2.1/tcp/4001` or `/dns/example.com/tcp/4001`; a `/p2p/ID` at its end says who must
+    /// be there.
     ///
     /// # Errors
     /// See [`DialError`]; or the node has stopped.

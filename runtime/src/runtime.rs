@@ -1,22 +1,29 @@
-//! What a runtime brings: sockets, timers and tasks.
+//! What a runtime brings: TCP sockets, timers, tasks and the system's name resolution.
 
-use bytes::BytesMut;
+use crate::node::StartError;
+use crate::resolver::Resolver;
+use crate::transport::Socket;
+use futures_core::Stream;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A boxed future that a runtime can run.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// A boxed stream that a runtime can wait for.
+pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
+
 /// An async runtime: everything that the driver needs and does not write itself. A value of it is a cheap handle.
 pub trait Runtime: Clone + Send + Sync + 'static {
-    /// A connected byte stream.
-    type Socket: Socket;
-    /// A listening socket.
-    type Listener: Listener<Socket = Self::Socket>;
+    /// The runtime of the calling task.
+    ///
+    /// # Errors
+    /// [`StartError::NoRuntime`]: the caller is not inside one.
+    fn current() -> Result<Self, StartError>;
 
     /// Runs `task` to its end in the background.
     fn spawn(&self, task: BoxFuture<()>);
@@ -28,50 +35,23 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// The system's.
-    fn connect(&self, address: SocketAddr) -> BoxFuture<io::Result<Self::Socket>>;
+    fn connect(&self, address: SocketAddr) -> BoxFuture<io::Result<Box<dyn Socket>>>;
 
-    /// Listens on TCP; port 0 lets the system choose.
+    /// Listens on TCP; port 0 lets the system choose. An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can be listened on
+    /// side by side.
     ///
     /// # Errors
     /// The system's.
-    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<Self::Listener>>;
+    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<TcpListener>>;
+
+    /// The system's name resolution. Made anew for each node; it may read its configuration at the first use.
+    fn resolver(&self) -> Arc<dyn Resolver>;
 }
 
-/// A listening socket.
-pub trait Listener: Send + 'static {
-    /// What it accepts.
-    type Socket;
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// The system's.
-    fn local_address(&self) -> io::Result<SocketAddr>;
-
-    /// The next connection and where it comes from.
-    ///
-    /// # Errors
-    /// The system's. The driver goes on accepting after a while.
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Socket, SocketAddr)>>;
-}
-
-/// A connected byte stream. A `poll_*` that is pending wakes the task of its last call.
-pub trait Socket: Send + 'static {
-    /// Appends what has arrived to `buffer`, into its spare capacity. Zero: the remote has ended its direction.
-    ///
-    /// # Errors
-    /// The system's.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>>;
-
-    /// Sends a prefix of `bytes` and gives its length.
-    ///
-    /// # Errors
-    /// The system's.
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
-
-    /// Ends our direction.
-    ///
-    /// # Errors
-    /// The system's.
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+/// A TCP socket that listens.
+pub struct TcpListener {
+    /// Where, with the real port.
+    pub address: SocketAddr,
+    /// Each connection and where it comes from. An error does not end it: the driver goes on accepting after a while.
+    pub incoming: BoxStream<io::Result<(Box<dyn Socket>, SocketAddr)>>,
 }

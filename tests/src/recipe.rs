@@ -15,7 +15,7 @@ use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::time::Instant;
-use peerwork_runtime::{Node, Runtime};
+use peerwork_runtime::{Node, Runtime, Transport};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,10 +100,21 @@ pub fn local(security: Security, faults: Faults, chance: u64) -> Rc<RefCell<Netw
     Rc::new(RefCell::new(Network::new(nodes, faults, Seed::reproducible(chance), START)))
 }
 
-/// Two nodes with a task for each connection, on `runtime`.
-pub fn tasks<R: Runtime>(security: Security, runtime: &R, chance: u64) -> [Node<Toys>; 2] {
-    [0, 1]
-        .map(|number| Node::start_with_seed(builder(number, security), seed(chance, number), runtime.clone()))
+/// Two nodes with a task for each connection, on the runtime `R`. Without a transport they use TCP.
+pub async fn tasks<R: Runtime>(
+    security: Security,
+    transport: Option<impl Transport + Clone>,
+    chance: u64,
+) -> [Node<Toys>; 2] {
+    let start = async |number| {
+        let mut node =
+            peerwork_runtime::NodeBuilder::<_, R>::from(builder(number, security)).seed(seed(chance, number));
+        if let Some(transport) = &transport {
+            node = node.transport(transport.clone());
+        }
+        node.start().await.expect("the node is started inside a runtime, and listens nowhere yet")
+    };
+    [start(0).await, start(1).await]
 }
 
 /// Two nodes with delayed messages between their halves.

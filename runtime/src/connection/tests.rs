@@ -52,9 +52,9 @@ fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
     for _ in 0..100 {
         while let Some(output) = node.poll_output() {
             match output {
-                SwarmOutput::Dial { connection, .. } => {
+                SwarmOutput::Dial { connection, address: remote_address } => {
                     remote_id = Some(remote.handle_incoming(listener, address(), now));
-                    node.handle_input(SwarmInput::Dialed { connection }, now);
+                    node.handle_input(SwarmInput::Dialed { connection, remote_address }, now);
                 }
                 SwarmOutput::Connection { connection: id } => connection = node.take_connection(id, now),
                 SwarmOutput::ToConnection { message, .. } => {

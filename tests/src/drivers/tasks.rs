@@ -1,9 +1,9 @@
-//! The real driver, `peerwork-runtime`, on tokio: over pipes in memory, or over anything that implements its `Runtime`.
+//! The real driver, `peerwork-runtime`: over pipes in memory, or over any other transport.
 
 use super::{Gone, Host, HostStream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use peerwork_core::address::Multiaddr;
+use peerwork_core::address::{self, Multiaddr, Protocol};
 use peerwork_core::connection::{ConnectionError, ConnectionId};
 use peerwork_core::identity::PeerId;
 use peerwork_core::negotiation::ProtocolId;
@@ -11,13 +11,14 @@ use peerwork_core::node::NodeEvent;
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyInfo};
 use peerwork_core::protocols::ping::PingError;
 use peerwork_core::protocols::{Protocols, StreamError, StreamKey, Target};
-use peerwork_core::swarm::{DialError, ListenError, SwarmEvent};
-use peerwork_runtime::{BoxFuture, Event, Events, Incoming, Listener, Node, RequestError, Runtime, Socket};
+use peerwork_core::swarm::{DialError, ListenError, SwarmEvent, TransportError};
+use peerwork_runtime::{
+    BoxFuture, Event, Events, Incoming, Link, Listener, Node, RequestError, Socket, Transport,
+};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -25,10 +26,9 @@ use std::time::Duration;
 use tokio::io::{AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-/// tokio's tasks and timers, and pipes in memory instead of sockets. Clones share their addresses.
+/// A transport over pipes in memory, at addresses as those of TCP. Clones share their addresses.
 #[derive(Debug, Clone)]
 pub struct Pipes {
-    handle: tokio::runtime::Handle,
     /// How much a pipe holds.
     capacity: usize,
     listeners: Arc<Mutex<Listeners>>,
@@ -36,7 +36,7 @@ pub struct Pipes {
 
 #[derive(Debug, Default)]
 struct Listeners {
-    by_address: BTreeMap<SocketAddr, mpsc::Sender<Pipe>>,
+    by_address: BTreeMap<Multiaddr, mpsc::Sender<Pipe>>,
     next_port: u16,
 }
 
@@ -44,9 +44,9 @@ struct Listeners {
 const BACKLOG: usize = 16;
 
 impl Pipes {
-    /// A network of pipes that hold so many bytes each way, run by the runtime of `handle`.
-    pub fn new(handle: tokio::runtime::Handle, capacity: usize) -> Self {
-        Self { handle, capacity, listeners: Arc::default() }
+    /// A network of pipes that hold so many bytes each way.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, listeners: Arc::default() }
     }
 
     fn with_listeners<T>(&self, action: impl FnOnce(&mut Listeners) -> T) -> T {
@@ -54,57 +54,40 @@ impl Pipes {
     }
 }
 
-impl Runtime for Pipes {
-    type Socket = Pipe;
-    type Listener = PipeListener;
-
-    fn spawn(&self, task: BoxFuture<()>) {
-        self.handle.spawn(task);
+impl Transport for Pipes {
+    fn expected(&self) -> &'static str {
+        "/ip4/ADDRESS/tcp/PORT"
     }
 
-    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
-        Box::pin(tokio::time::sleep(duration))
+    fn takes(&self, address: &Multiaddr) -> bool {
+        address::tcp_socket_address(address).is_ok()
     }
 
-    fn connect(&self, address: SocketAddr) -> BoxFuture<io::Result<Pipe>> {
+    fn dial(&self, address: Multiaddr) -> BoxFuture<Result<Link, TransportError>> {
         let listener = self.with_listeners(|listeners| listeners.by_address.get(&address).cloned());
         let (ours, theirs) = duplex(self.capacity);
         Box::pin(async move {
-            let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-            listener.ok_or_else(refused)?.send(Pipe(theirs)).await.map_err(|_| refused())?;
-            Ok(Pipe(ours))
+            let listener = listener.ok_or(TransportError::Refused)?;
+            listener.send(Pipe(theirs)).await.map_err(|_| TransportError::Refused)?;
+            Ok(Link { socket: Box::new(Pipe(ours)), remote_address: address })
         })
     }
 
-    fn listen(&self, address: SocketAddr) -> BoxFuture<io::Result<PipeListener>> {
-        let (sender, accepted) = mpsc::channel(BACKLOG);
+    fn listen(&self, address: Multiaddr) -> BoxFuture<Result<Listener, TransportError>> {
+        let (sender, mut accepted) = mpsc::channel(BACKLOG);
         let address = self.with_listeners(|listeners| {
             listeners.next_port += 1;
-            let address = SocketAddr::new(address.ip(), 1000 + listeners.next_port);
-            listeners.by_address.insert(address, sender);
+            let port = Protocol::Tcp(1000 + listeners.next_port);
+            let address = address.iter().take(1).chain([port]).collect::<Multiaddr>();
+            listeners.by_address.insert(address.clone(), sender);
             address
         });
-        Box::pin(async move { Ok(PipeListener { address, accepted }) })
-    }
-}
-
-/// Where pipes are accepted.
-#[derive(Debug)]
-pub struct PipeListener {
-    address: SocketAddr,
-    accepted: mpsc::Receiver<Pipe>,
-}
-
-impl Listener for PipeListener {
-    type Socket = Pipe;
-
-    fn local_address(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
-
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Pipe, SocketAddr)>> {
-        // The network keeps the sender for as long as it exists.
-        self.accepted.poll_recv(cx).map(|pipe| Ok((pipe.ok_or(io::ErrorKind::NotConnected)?, self.address)))
+        let from = address.clone();
+        let incoming = futures_util::stream::poll_fn(move |cx| {
+            let link = |pipe| Link { socket: Box::new(pipe), remote_address: from.clone() };
+            accepted.poll_recv(cx).map(|pipe| pipe.map(|pipe| Ok(link(pipe))))
+        });
+        Box::pin(async { Ok(Listener { addresses: vec![address], incoming: Box::pin(incoming) }) })
     }
 }
 

@@ -7,11 +7,10 @@ use peerwork_tests::drivers::tasks::{Pipes, TaskHost};
 use peerwork_tests::memory::MemoryCarrier;
 use peerwork_tests::recipe::{self, SECURITIES, Security};
 use peerwork_tests::scenario::{self, Story, Toys};
-use peerwork_tokio::{Runtime, Tokio};
+use peerwork_tokio::Tokio;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// Wires that cut what they carry, hold little and stand still now and then.
 const FAULTS: Faults = Faults { max_piece: 3_000, capacity: 20_000, max_stall: Duration::from_millis(20) };
@@ -69,14 +68,10 @@ fn streams_without_bytes_below() {
 }
 
 /// Runs the story and the end on tasks.
-fn story_of_tasks<R: Runtime>(runtime: impl FnOnce(Handle) -> R, security: Security) -> Story {
+fn story_of_tasks(transport: Option<Pipes>, security: Security) -> Story {
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let nodes = {
-        let _inside = tokio.enter();
-        recipe::tasks(security, &runtime(tokio.handle().clone()), 0)
-    };
     let story = async {
-        let [a, b] = nodes;
+        let [a, b] = recipe::tasks::<Tokio>(security, transport, 0).await;
         let (a, b) = (TaskHost::new(a).await, TaskHost::new(b).await);
         let story = scenario::tell(&a, &b).await;
         scenario::end(&a, &b).await;
@@ -89,7 +84,7 @@ fn story_of_tasks<R: Runtime>(runtime: impl FnOnce(Handle) -> R, security: Secur
 fn tasks_over_pipes() {
     let expected = expected();
     for (capacity, &security) in [1_000, 7_000, 100_000, 3_000].into_iter().zip(SECURITIES) {
-        let story = story_of_tasks(|handle| Pipes::new(handle, capacity), security);
+        let story = story_of_tasks(Some(Pipes::new(capacity)), security);
         assert_eq!(story, expected, "{security:?}, {capacity} bytes in a pipe");
     }
 }
@@ -98,7 +93,7 @@ fn tasks_over_pipes() {
 fn tasks_over_sockets() {
     let expected = expected();
     for &security in SECURITIES {
-        let story = story_of_tasks(|_| Tokio::current().unwrap(), security);
+        let story = story_of_tasks(None, security);
         assert_eq!(story, expected, "{security:?}");
     }
 }

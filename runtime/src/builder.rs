@@ -1,0 +1,190 @@
+//! Putting a node together and starting it.
+
+use crate::node::{Node, StartError};
+use crate::resolver::Resolver;
+use crate::runtime::Runtime;
+use crate::transport::{Tcp, Transport, Transports};
+use peerwork_core::address::Multiaddr;
+use peerwork_core::crypto::CryptoProvider;
+use peerwork_core::identity::Keypair;
+use peerwork_core::muxer::MuxerProtocol;
+use peerwork_core::node;
+use peerwork_core::node::NodeConfig;
+use peerwork_core::protocols::Protocols;
+use peerwork_core::security::SecurityProtocol;
+use peerwork_core::seed::Seed;
+use std::sync::Arc;
+
+/// Puts a node together and starts it on the runtime `R`: transports, security protocols, muxers and protocols are added one by one, each
+/// list in order of preference.
+///
+/// Where nothing is said, the node dials and listens with TCP, secures with secio, muxes with mplex, draws an Ed25519 identity from
+/// its seed and the seed from the operating system.
+pub struct NodeBuilder<P, R> {
+    node: node::NodeBuilder<P>,
+    transports: Vec<Choice>,
+    resolver: Option<Arc<dyn Resolver>>,
+    addresses: Vec<Multiaddr>,
+    seed: Option<Seed>,
+    runtime: Option<R>,
+}
+
+/// A transport, made when the runtime is known.
+enum Choice {
+    Tcp,
+    Own(Box<dyn Transport>),
+}
+
+impl<R> Default for NodeBuilder<(), R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> NodeBuilder<(), R> {
+    /// Nothing said yet.
+    pub fn new() -> Self {
+        node::NodeBuilder::new().into()
+    }
+}
+
+impl<P, R> From<node::NodeBuilder<P>> for NodeBuilder<P, R> {
+    fn from(node: node::NodeBuilder<P>) -> Self {
+        Self {
+            node,
+            transports: Vec::new(),
+            resolver: None,
+            addresses: Vec::new(),
+            seed: None,
+            runtime: None,
+        }
+    }
+}
+
+/// What the node is, but for its surroundings: see [`peerwork_core::node::NodeBuilder`].
+impl<P, R> NodeBuilder<P, R> {
+    /// Sets the node's identity.
+    #[must_use]
+    pub fn identity(self, keypair: Keypair) -> Self {
+        self.map(|node| node.identity(keypair))
+    }
+
+    /// Adds a security protocol behind those added before.
+    #[must_use]
+    pub fn security(self, protocol: impl SecurityProtocol) -> Self {
+        self.map(|node| node.security(protocol))
+    }
+
+    /// Adds a muxer behind those added before.
+    #[must_use]
+    pub fn muxer(self, protocol: impl MuxerProtocol) -> Self {
+        self.map(|node| node.muxer(protocol))
+    }
+
+    /// Sets where signatures and ciphers come from.
+    #[must_use]
+    pub fn crypto(self, provider: impl CryptoProvider) -> Self {
+        self.map(|node| node.crypto(provider))
+    }
+
+    /// Mounts the user's own protocols in place of those mounted before: one machine, or a tuple of them.
+    #[must_use]
+    pub fn protocols<Q>(self, protocols: Q) -> NodeBuilder<Q, R> {
+        self.map(|node| node.protocols(protocols))
+    }
+
+    /// Changes limits, timeouts and what ping and identify do.
+    #[must_use]
+    pub fn configure(self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        self.map(|node| node.configure(change))
+    }
+
+    fn map<Q>(self, change: impl FnOnce(node::NodeBuilder<P>) -> node::NodeBuilder<Q>) -> NodeBuilder<Q, R> {
+        let Self { node, transports, resolver, addresses, seed, runtime } = self;
+        NodeBuilder { node: change(node), transports, resolver, addresses, seed, runtime }
+    }
+}
+
+/// The node's surroundings.
+impl<P, R: Runtime> NodeBuilder<P, R> {
+    /// Adds a transport of the user's behind those added before. TCP is no longer there by itself; [`tcp`](Self::tcp) adds it.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transports.push(Choice::Own(Box::new(transport)));
+        self
+    }
+
+    /// Adds TCP behind the transports added before. Not needed where no transport is added.
+    #[must_use]
+    pub fn tcp(mut self) -> Self {
+        self.transports.push(Choice::Tcp);
+        self
+    }
+
+    /// Sets what resolves the names in addresses of TCP, in place of the runtime's.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Adds an address that the node listens on from its start.
+    #[must_use]
+    pub fn listen(mut self, address: Multiaddr) -> Self {
+        self.addresses.push(address);
+        self
+    }
+
+    /// Sets the seed of all that is random, for tests that repeat. Where it is known to others, the node's keys are too.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the runtime, in place of the calling task's.
+    #[must_use]
+    pub fn runtime(mut self, runtime: R) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+}
+
+impl<P, R> NodeBuilder<P, R>
+where
+    R: Runtime,
+    P: Protocols + Send + 'static,
+    P::Command: Send,
+    P::Event: Send + Sync,
+{
+    /// Starts the node. It runs, and listens where it should, when this returns.
+    ///
+    /// # Errors
+    /// The caller is not inside the runtime, the operating system gives no randomness, or an address cannot be listened on.
+    pub async fn start(self) -> Result<Node<P>, StartError> {
+        let Self { node, mut transports, resolver, addresses, seed, runtime } = self;
+        let runtime = runtime.map_or_else(R::current, Ok)?;
+        let seed = seed.map_or_else(random_seed, Ok)?;
+        if transports.is_empty() {
+            transports.push(Choice::Tcp);
+        }
+        let resolver = resolver.unwrap_or_else(|| runtime.resolver());
+        let made = transports.into_iter().map(|choice| match choice {
+            Choice::Tcp => Box::new(Tcp::new(runtime.clone(), resolver.clone())),
+            Choice::Own(transport) => transport,
+        });
+        let node = Node::start(node, seed, Transports(made.collect()), runtime.clone());
+        for address in addresses {
+            if let Err(error) = node.listen(address.clone()).await {
+                return Err(StartError::Listen { address, error });
+            }
+        }
+        Ok(node)
+    }
+}
+
+fn random_seed() -> Result<Seed, StartError> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy).map_err(StartError::NoEntropy)?;
+    Ok(Seed::from_entropy(entropy))
+}
