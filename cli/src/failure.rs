@@ -104,11 +104,6 @@ fn explain_address(error: &InvalidAddress) -> String {
     let advice = match error {
         InvalidAddress::BadComponent { .. } => "; an address looks like /ip4/127.0.0.1/tcp/4001",
         InvalidAddress::PeerId(_) => "; the address of a peer ends with /p2p/ and its whole peer id",
-        // Unlike the error's own text, this does not repeat the address.
-        InvalidAddress::NotTcp(_) => {
-            return "not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT"
-                .to_owned();
-        }
         _ => "",
     };
     format!("{error}{advice}")

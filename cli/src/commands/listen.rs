@@ -33,7 +33,9 @@ async fn serve(node: &Node, addresses: Vec<Multiaddr>, output: &Output) -> Resul
     for address in addresses {
         let listening = node.listen(address.clone()).await;
         let listening = listening.map_err(failed(|error| Failure::Listen { address, error }))?;
-        output.event(&Listening { addr: listening.address.to_string() })?;
+        for address in &listening.addresses {
+            output.event(&Listening { addr: address.to_string() })?;
+        }
         reachable.push(listening.address);
     }
     if let Some(address) = reachable.first() {

@@ -26,7 +26,8 @@ fn tcp_server(serve: fn(std::net::TcpStream)) -> String {
 
 #[test]
 fn wrong_addresses() {
-    const TCP: &str = "not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT";
+    const UNSUPPORTED: &str = "no transport takes this address; \
+        expected /ip4/ADDRESS/tcp/PORT (or /ip6, or /dns, /dns4, /dns6 with a name)";
     let cases = [
         ("", "'': the address is empty; expected one such as /ip4/127.0.0.1/tcp/4001".to_owned()),
         (
@@ -51,9 +52,14 @@ fn wrong_addresses() {
              a wrong length; the address of a peer ends with /p2p/ and its whole peer id"
                 .to_owned(),
         ),
-        ("/ip4/127.0.0.1", format!("cannot connect to /ip4/127.0.0.1: {TCP}")),
-        ("/ip4/127.0.0.1/udp/1", format!("cannot connect to /ip4/127.0.0.1/udp/1: {TCP}")),
-        ("/dns4/localhost/tcp/1", format!("cannot connect to /dns4/localhost/tcp/1: {TCP}")),
+        ("/ip4/127.0.0.1", format!("cannot connect to /ip4/127.0.0.1: {UNSUPPORTED}")),
+        ("/ip4/127.0.0.1/udp/1", format!("cannot connect to /ip4/127.0.0.1/udp/1: {UNSUPPORTED}")),
+        (
+            "/dns4/localhost/tcp/1",
+            "cannot connect to /dns4/localhost/tcp/1: none of the name's addresses could be reached: \
+             /ip4/127.0.0.1/tcp/1: connection refused: nobody listens there"
+                .to_owned(),
+        ),
     ];
     for (address, expected) in cases {
         assert_eq!(peerwork(&["ping", address]).failure(), expected);
@@ -81,7 +87,10 @@ fn places_where_nobody_can_listen() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let in_use = multiaddr(taken.local_addr().expect("it is bound"));
     let cases = [
-        ("nowhere", "'nowhere': an address starts with '/'; expected one such as /ip4/127.0.0.1/tcp/4001".to_owned()),
+        (
+            "nowhere",
+            "'nowhere': an address starts with '/'; expected one such as /ip4/127.0.0.1/tcp/4001".to_owned(),
+        ),
         (
             in_use.as_str(),
             format!("cannot listen on {in_use}: the address is in use; choose another port, or 0 for any"),
@@ -94,8 +103,8 @@ fn places_where_nobody_can_listen() {
         ),
         (
             "/ip4/127.0.0.1/udp/0",
-            "cannot listen on /ip4/127.0.0.1/udp/0: not an address for TCP; expected /ip4/ADDRESS/tcp/PORT or \
-             /ip6/ADDRESS/tcp/PORT"
+            "cannot listen on /ip4/127.0.0.1/udp/0: no transport takes this address; \
+             expected /ip4/ADDRESS/tcp/PORT (or /ip6, or /dns, /dns4, /dns6 with a name)"
                 .to_owned(),
         ),
     ];

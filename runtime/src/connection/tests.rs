@@ -89,7 +89,7 @@ fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
 fn a_reader_hears_of_a_write_that_fails_while_it_asks() {
     let clock = Clock::start();
     let (connection, stream) = connection_with_stream(clock.now());
-    let shared = Shared::new(connection, Broken, clock);
+    let shared = Shared::new(connection, Box::new(Broken), clock);
     shared.attach(stream);
     shared.state.lock().task = Some(Waker::noop().clone());
     let woken = Arc::new(Woken::default());

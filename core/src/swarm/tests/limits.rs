@@ -91,7 +91,7 @@ fn one_connection_too_many_to_a_peer_is_closed_with_the_reason() {
     say(&mut swarm, first, established(9));
     let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
     let second = ConnectionId(1);
-    swarm.handle_input(SwarmInput::Dialed { connection: second }, NOW);
+    swarm.handle_input(SwarmInput::Dialed { connection: second, remote_address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
     drain(&mut swarm);
     say(&mut swarm, second, established(9));
     let reason = ConnectionError::Limit(ConnectionLimit::PerPeer(1));
@@ -245,7 +245,7 @@ impl Crowd {
         let Some(connection) = self.dialing.pop() else { return };
         let input = match self.draw.below(4) {
             0 => SwarmInput::DialFailed { connection, error: TransportError::Refused },
-            _ => SwarmInput::Dialed { connection },
+            _ => SwarmInput::Dialed { connection, remote_address: address("/ip4/1.2.3.4/tcp/5") },
         };
         self.swarm.handle_input(input, NOW);
     }
@@ -366,7 +366,7 @@ impl Crowd {
     /// Closes everything; nothing may be left, not even a command without its outcome.
     fn end(mut self) {
         while let Some(connection) = self.dialing.pop() {
-            self.swarm.handle_input(SwarmInput::Dialed { connection }, NOW);
+            self.swarm.handle_input(SwarmInput::Dialed { connection, remote_address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
             self.hear();
         }
         while let Some(&id) = self.played.keys().next() {
