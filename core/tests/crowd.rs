@@ -92,12 +92,13 @@ impl Net {
                 LocalOutput::Listen { listener, address } => {
                     self.nodes[me].handle_input(SwarmInput::Listening { listener, address }, self.now);
                 }
-                LocalOutput::Dial { connection, .. } => {
+                LocalOutput::Dial { connection, address } => {
                     let from = "/ip4/10.0.0.1/tcp/50000".parse().unwrap();
                     let remote = self.nodes[1].handle_incoming(self.listener, from, self.now);
                     self.ends[0].insert(connection, (remote, BytesMut::new()));
                     self.ends[1].insert(remote, (connection, BytesMut::new()));
-                    self.nodes[0].handle_input(SwarmInput::Dialed { connection }, self.now);
+                    let dialed = SwarmInput::Dialed { connection, remote_address: address };
+                    self.nodes[0].handle_input(dialed, self.now);
                 }
                 LocalOutput::Drive { connection } => self.drive(me, connection),
                 LocalOutput::Close { connection, how } => self.close(me, connection, how),

@@ -370,7 +370,7 @@ impl<P: Protocols> Machine for Swarm<P> {
                 self.handle_incoming(connection, listener, remote_address);
             }
             SwarmInput::Dialed { connection, remote_address } => {
-                self.handle_dialed(connection, remote_address)
+                self.handle_dialed(connection, remote_address);
             }
             SwarmInput::DialFailed { connection, error } => {
                 self.fail_dial(connection, DialError::Transport(error));

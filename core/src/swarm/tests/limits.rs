@@ -89,9 +89,10 @@ fn one_connection_too_many_to_a_peer_is_closed_with_the_reason() {
     let listener = listening(&mut swarm);
     let first = incoming(&mut swarm, listener);
     say(&mut swarm, first, established(9));
-    let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
+    let remote_address = address("/ip4/1.2.3.4/tcp/5");
+    let dial = swarm.dial(remote_address.clone(), NOW);
     let second = ConnectionId(1);
-    swarm.handle_input(SwarmInput::Dialed { connection: second, remote_address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
+    swarm.handle_input(SwarmInput::Dialed { connection: second, remote_address }, NOW);
     drain(&mut swarm);
     say(&mut swarm, second, established(9));
     let reason = ConnectionError::Limit(ConnectionLimit::PerPeer(1));
@@ -366,7 +367,8 @@ impl Crowd {
     /// Closes everything; nothing may be left, not even a command without its outcome.
     fn end(mut self) {
         while let Some(connection) = self.dialing.pop() {
-            self.swarm.handle_input(SwarmInput::Dialed { connection, remote_address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
+            let remote_address = address("/ip4/1.2.3.4/tcp/5");
+            self.swarm.handle_input(SwarmInput::Dialed { connection, remote_address }, NOW);
             self.hear();
         }
         while let Some(&id) = self.played.keys().next() {
