@@ -25,8 +25,12 @@ const FAREWELL: ProtocolId = ProtocolId::from_static("/farewell");
 /// More than a connection's transmit buffer holds.
 const WORDS: usize = 500_000;
 
-const OPTIONS: StreamOptions =
-    StreamOptions { framing: Framing::LengthPrefixed { max_bytes: WORDS }, credit: 9, keep_alive: false };
+const OPTIONS: StreamOptions = StreamOptions {
+    framing: Framing::LengthPrefixed { max_bytes: WORDS },
+    credit: 9,
+    keep_alive: false,
+    lazy: false,
+};
 
 /// Whoever has dialled says many words and closes the connection in the same breath.
 #[derive(Default)]
