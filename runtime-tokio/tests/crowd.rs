@@ -132,7 +132,6 @@ fn run(test: impl Future<Output = ()>) {
 
 fn assert_back(before: usize) {
     let after = live_bytes();
-    println!("live heap bytes: {before} before, {after} after");
     assert!(after.abs_diff(before) * 100 <= before, "{before} bytes before, {after} after");
 }
 

@@ -247,7 +247,8 @@ fn a_stream_can_be_handed_over_before_the_answer() {
 fn a_failure_ends_the_stream_and_names_the_cause() {
     let unsupported = StreamError::Unsupported(smallvec![CHAT]);
     let negotiation = |text: &str| StreamError::Negotiation(text.into());
-    let table: [(&str, &[&[u8]], bool, StreamError, Blame); 6] = [
+    type Case<'a> = (&'a str, &'a [&'a [u8]], bool, StreamError, Blame);
+    let table: [Case<'_>; 6] = [
         ("refused", &[HEADER, NA], false, unsupported.clone(), Blame::Peer),
         ("refused, and ended", &[HEADER, NA], true, unsupported, Blame::Peer),
         ("ended before the answer", &[], true, StreamError::Refused, Blame::Closed),

@@ -153,7 +153,7 @@ fn malformed(reason: &'static str) -> MuxerError {
 
 fn data_tag(id: WireId) -> u64 {
     let (number, opener) = id.parts();
-    number << 3 | 1 + opener
+    (number << 3) | (1 + opener)
 }
 
 /// The longest payload with which a data frame of this stream is not longer than `room` bytes; zero if there is none.

@@ -160,7 +160,7 @@ fn what_other_implementations_do_is_survived() {
         // What nobody should do.
         (
             "flag 7, which go skips and js waits for ever behind",
-            vec![opened.clone(), data(b"x"), frame(0, 7, b"")],
+            vec![opened, data(b"x"), frame(0, 7, b"")],
             "1 opened; 0 Closed; 1 \"x\" Closed; dies: malformed mplex frame: the flag 7 has no meaning",
         ),
     ];
