@@ -1,8 +1,8 @@
 //! A toy muxer with flow control, `/toy-mux/1.0.0`.
 //!
-//! A frame is `kind (1 byte) | stream (4 bytes) | number (4 bytes)`, big-endian, and behind [`Kind::Data`] as many bytes as the number
+//! A frame is `kind (1 byte) | stream (4 bytes) | number (4 bytes)`, big-endian, and behind the kind `Data` as many bytes as the number
 //! says. The dialer's streams are even and the listener's odd. Each side may send [`WINDOW_BYTES`] on a stream, and then as many more as the
-//! other has read, which says so in [`Kind::Credit`]. So an unread stream fills its own window and holds up nothing else.
+//! other has read, which says so in the kind `Credit`. So an unread stream fills its own window and holds up nothing else.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use peerwork_core::machine::{Close, End, Layer};

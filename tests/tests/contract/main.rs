@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a failing case is named by the line before it")]
 
 mod limits;
+mod own;
 mod phases;
 mod several;
 mod story;

@@ -13,12 +13,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Wires that cut what they carry, hold little and stand still now and then.
-const FAULTS: Faults = Faults { max_piece: 3_000, capacity: 20_000, max_stall: Duration::from_millis(20) };
+pub(crate) const FAULTS: Faults =
+    Faults { max_piece: 3_000, capacity: 20_000, max_stall: Duration::from_millis(20) };
 
 const MAX_DELAY: Duration = Duration::from_millis(20);
 
 /// Runs the story and the end on a network; nothing may be left.
-fn story<E: Engine<Protocols = Toys>>(network: Rc<RefCell<Network<E>>>) -> Story {
+pub(crate) fn story<E: Engine<Protocols = Toys>>(network: Rc<RefCell<Network<E>>>) -> Story {
     let (a, b) = (LoopHost::new(&network, 0), LoopHost::new(&network, 1));
     let story = run(&network, scenario::tell(&a, &b));
     let left = run(&network, scenario::end(&a, &b));
@@ -27,7 +28,7 @@ fn story<E: Engine<Protocols = Toys>>(network: Rc<RefCell<Network<E>>>) -> Story
 }
 
 /// What every other run is compared with.
-fn expected() -> Story {
+pub(crate) fn expected() -> Story {
     story(recipe::local(Security::Plaintext, Faults::NONE, 0))
 }
 

@@ -86,10 +86,10 @@ impl SecuritySuite {
         Self { protection, ..self }
     }
 
-    /// A crypto provider to run with as well; the two sides use every two of them. The portable one always is among them.
-    pub fn provider(mut self, provider: Arc<dyn CryptoProvider>) -> Self {
-        self.providers.push(provider);
-        self
+    /// The crypto providers to run with, at least one. The first does most; meetings are between every two of them. Default:
+    /// the portable one.
+    pub fn providers(self, providers: impl IntoIterator<Item = Arc<dyn CryptoProvider>>) -> Self {
+        Self { providers: providers.into_iter().collect(), ..self }
     }
 
     /// An identity that must be accepted as well, an RSA key say.

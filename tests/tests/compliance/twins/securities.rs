@@ -79,8 +79,11 @@ const FAULTS: &[(Fault, &[&str])] = &[
 
 #[test]
 fn every_requirement_notices_a_broken_security_protocol() {
-    let suite =
-        |fault| SecuritySuite::new(BrokenProtocol(fault)).provider(Arc::new(Renamed)).cases(Cases::new(2));
+    let providers: [Arc<dyn CryptoProvider>; 2] = [Arc::new(Portable), Arc::new(Renamed)];
+    let suite = |fault| {
+        let suite = SecuritySuite::new(BrokenProtocol(fault)).cases(Cases::new(2));
+        suite.providers(providers.clone())
+    };
     expect_caught(suite, FAULTS);
 }
 
