@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[path = "laws/identify.rs"]
+#[path = "../laws/identify.rs"]
 mod identify;
-#[path = "laws/ping.rs"]
+mod leaky;
+#[path = "../laws/ping.rs"]
 mod ping;
-#[path = "laws/toys.rs"]
+#[path = "../laws/toys.rs"]
 mod toys;
 
 use peerwork_core::muxer::mplex::{Mplex, WhenFull};
@@ -18,6 +19,8 @@ use peerwork_tests::toy::aead::ToyAead;
 use peerwork_tests::toy::mux::ToyMux;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -43,12 +46,25 @@ fn securities() {
     SecuritySuite::new(ToyAead).assert_memory_returns(0, live_bytes);
 }
 
+/// What maps and queues of a few streams may keep.
+const SPARE_BYTES: usize = 8 * 1024;
+
 fn protocols() {
-    const SPARE_BYTES: usize = 8 * 1024;
     ProtocolSuite::new(ping::Pinging).assert_memory_returns(SPARE_BYTES, live_bytes);
     ProtocolSuite::new(identify::Identifying).assert_memory_returns(SPARE_BYTES, live_bytes);
     ProtocolSuite::new(toys::Counting).assert_memory_returns(SPARE_BYTES, live_bytes);
     ProtocolSuite::new(toys::Upgrading).assert_memory_returns(SPARE_BYTES, live_bytes);
+}
+
+/// That the measurements notice something.
+fn broken_twins() {
+    let noticed = |measure: &dyn Fn()| catch_unwind(AssertUnwindSafe(measure)).is_err();
+    // Its queues keep their memory.
+    assert!(noticed(&|| MuxerSuite::new(ToyMux::default()).assert_memory_returns(0, live_bytes)));
+    assert!(noticed(&|| ProtocolSuite::new(leaky::Leaking).assert_memory_returns(SPARE_BYTES, live_bytes)));
+    let calls = Cell::new(0);
+    let growing = || calls.replace(calls.get() + 1);
+    assert!(noticed(&|| SecuritySuite::new(ToyAead).assert_memory_returns(0, growing)));
 }
 
 #[test]
@@ -56,4 +72,5 @@ fn what_is_over_takes_no_memory() {
     muxers();
     securities();
     protocols();
+    broken_twins();
 }
