@@ -219,7 +219,6 @@ fn assert_back(one: impl FnOnce(&mut Net), all: impl FnOnce(&mut Net)) {
     net.disconnect();
     net.assert_empty();
     let after = live_bytes();
-    println!("live heap bytes: {before} before, {busy} with the connections open, {after} after");
     assert!(after.abs_diff(before) * 100 <= before, "{before} bytes before, {after} after");
 }
 
