@@ -5,7 +5,7 @@
 //   peer.js dial|ping|identify|echo|put|get|provide|find-providers|find-peer|publish MADDR [ARGS]
 process.env.NODE_BACKEND = 'js' // bcrypto, which libp2p-noise uses, then needs no native addon
 const { parseArgs } = require('util')
-const { createHash, randomBytes } = require('crypto')
+const { createHash, generateKeyPairSync, randomBytes } = require('crypto')
 const Libp2p = require('libp2p')
 const TCP = require('libp2p-tcp')
 const WS = require('libp2p-websockets')
@@ -15,6 +15,7 @@ const SECIO = require('libp2p-secio')
 const { NOISE } = require('libp2p-noise')
 const KadDHT = require('libp2p-kad-dht')
 const PeerId = require('peer-id')
+const { supportedKeys } = require('libp2p-crypto').keys
 const CID = require('cids')
 const multiaddr = require('multiaddr')
 const { pipe } = require('it-pipe')
@@ -25,12 +26,19 @@ const out = (o) => console.log(JSON.stringify(o))
 const text = (b) => Buffer.from(b).toString()
 const sleep = (ms) => new Promise(resolve => setTimeout(resolve, ms))
 
+async function makeIdentity (type) {
+  if (type !== 'rsa') return PeerId.create({ keyType: { ed25519: 'Ed25519', secp256k1: 'secp256k1' }[type] })
+  // This version would take ten seconds for it.
+  const der = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs1', format: 'der' })
+  return PeerId.createFromPrivKey((await supportedKeys.rsa.unmarshalRsaPrivateKey(der)).bytes)
+}
+
 async function makeNode (o) {
   const security = { secio: SECIO, noise: NOISE }
   const pubsub = { gossipsub: 'libp2p-gossipsub', floodsub: 'libp2p-floodsub' }[o.pubsub]
   const accept = { func: async () => {} }
   const node = await Libp2p.create({
-    peerId: await PeerId.create({ keyType: { ed25519: 'Ed25519', rsa: 'RSA', secp256k1: 'secp256k1' }[o.key] }),
+    peerId: await makeIdentity(o.key),
     addresses: { listen: o.listen ? [o.listen] : [] },
     modules: {
       transport: [TCP, WS],
