@@ -10,10 +10,10 @@ pub enum InvalidKey {
     /// There are no bytes.
     #[error("it is empty; expected a libp2p key in protobuf form")]
     Empty,
-    /// It is text, although keys are binary.
-    #[error("it is {format} text; expected a libp2p key in binary protobuf form")]
-    Text {
-        /// What the text looks like.
+    /// It is in a form of another kind, which other programs use.
+    #[error("it is {format}; expected a libp2p key in binary protobuf form")]
+    OtherFormat {
+        /// What it looks like.
         format: &'static str,
     },
     /// It is not the protobuf of a key.

@@ -75,7 +75,7 @@ impl Keypair {
     /// # Errors
     /// The bytes are not a private key: see [`InvalidKey`].
     pub fn from_protobuf(bytes: &[u8]) -> Result<Self, InvalidKey> {
-        refuse_text(bytes)?;
+        refuse_other_formats(bytes)?;
         let (key_type, data) = decode_key(bytes)?;
         let (secret, stored) = SecretKey::decode(key_type, data)?;
         let keypair = Self::from_secret(secret)?;
@@ -92,14 +92,16 @@ impl fmt::Debug for Keypair {
     }
 }
 
-/// Names the usual kinds of text that are taken for key files. The protobuf of a key starts with a control
-/// character.
-fn refuse_text(bytes: &[u8]) -> Result<(), InvalidKey> {
+/// Names what is often taken for key files. The protobuf of a key starts with a control character.
+fn refuse_other_formats(bytes: &[u8]) -> Result<(), InvalidKey> {
+    const DER_SEQUENCE: u8 = 0x30;
+    let is_text = bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
     let format = match bytes.trim_ascii_start() {
-        [b'-', ..] => "PEM",
-        [b'{', ..] => "JSON",
-        [first, ..] if first.is_ascii_graphic() => "hex or base64",
+        [b'-', ..] => "PEM text",
+        [b'{', ..] => "JSON text",
+        [_, ..] if is_text => "hex or base64 text",
+        [DER_SEQUENCE, ..] => "DER",
         _ => return Ok(()),
     };
-    Err(InvalidKey::Text { format })
+    Err(InvalidKey::OtherFormat { format })
 }

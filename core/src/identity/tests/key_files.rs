@@ -21,12 +21,16 @@ fn bad_key_files() {
     let last_copy_differs = with_data(&[&good[4..], &flipped[36..]].concat());
     let table = [
         (vec![], Empty),
-        (b"-----BEGIN PRIVATE KEY-----\nMC4CAQ".to_vec(), Text { format: "PEM" }),
-        (b"-----BEGIN OPENSSH PRIVATE KEY-----".to_vec(), Text { format: "PEM" }),
-        (b"{\"Identity\": {}}".to_vec(), Text { format: "JSON" }),
-        (b" \n{}".to_vec(), Text { format: "JSON" }),
-        (b"CAESQH4IMGF8Sn3oOSXfsmlFVrEpNsR3oOH+suFI7J2mD+59".to_vec(), Text { format: "hex or base64" }),
-        (ED25519_PRIVATE.into(), Text { format: "hex or base64" }),
+        (b"-----BEGIN PRIVATE KEY-----\nMC4CAQ".to_vec(), OtherFormat { format: "PEM text" }),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----".to_vec(), OtherFormat { format: "PEM text" }),
+        (b"{\"Identity\": {}}".to_vec(), OtherFormat { format: "JSON text" }),
+        (b" \n{}".to_vec(), OtherFormat { format: "JSON text" }),
+        (
+            b"CAESQH4IMGF8Sn3oOSXfsmlFVrEpNsR3oOH+suFI7J2mD+59".to_vec(),
+            OtherFormat { format: "hex or base64 text" },
+        ),
+        (ED25519_PRIVATE.into(), OtherFormat { format: "hex or base64 text" }),
+        (vec![0x30, 0x77, 2, 1, 1], OtherFormat { format: "DER" }),
         (good[..2].to_vec(), MissingField { field: "Data" }),
         (with_data(&good[4..36]), wrong_length(32)),
         (with_data(&good[4..67]), wrong_length(63)),
