@@ -2,8 +2,7 @@
 //!
 //! Addresses stay text: a wrong one is a failure of the command, reported like the others, and no wrong usage.
 
-use clap::error::ErrorKind;
-use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +13,12 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    #[command(flatten)]
-    pub(crate) options: Options,
+    /// Print one JSON object a line instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error what the node does; twice for more. RUST_LOG chooses precisely
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 const TOUR: &str = "\
@@ -26,18 +29,6 @@ Or let two nodes meet, in two terminals:
   peerwork listen
   peerwork ping ADDRESS        (an address that the first one printed)";
 
-impl Args {
-    /// The command line of this process. Ends the process where it asks for help or is wrong.
-    pub(crate) fn of_process() -> Self {
-        let args = Self::parse();
-        if matches!(args.command, Command::Keygen { .. }) && args.options.key_file.is_some() {
-            let error = "keygen makes a new key; to say where it goes, use --out instead of --key-file";
-            Self::command().error(ErrorKind::ArgumentConflict, error).exit();
-        }
-        args
-    }
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -46,7 +37,10 @@ pub(crate) enum Command {
     /// Two nodes start in this process and meet over TCP on the loopback interface. Every step is explained and shown with
     /// its real values. Ends by itself, in seconds.
     #[command(after_help = "Example:\n  peerwork demo")]
-    Demo,
+    Demo {
+        #[command(flatten)]
+        options: NodeOptions,
+    },
     /// Run a node that others can reach, until Ctrl-C
     ///
     /// Runs a node that accepts connections, answers ping and identify, and sends back what it receives on /echo/1.0.0. Prints
@@ -62,6 +56,8 @@ Examples:
         /// free one.
         #[arg(long = "listen", value_name = "ADDRESS", default_value = "/ip4/127.0.0.1/tcp/0")]
         addresses: Vec<String>,
+        #[command(flatten)]
+        options: NodeOptions,
     },
     /// Measure the round trip to a peer
     #[command(after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10")]
@@ -71,12 +67,16 @@ Examples:
         /// How many pings to send, one after the other
         #[arg(default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
         count: u32,
+        #[command(flatten)]
+        options: NodeOptions,
     },
     /// Ask a peer what it is: its software, protocols and addresses
     #[command(after_help = "Example:\n  peerwork identify /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...")]
     Identify {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        options: NodeOptions,
     },
     /// Send bytes to a peer, compare what comes back, and measure the throughput
     ///
@@ -88,6 +88,8 @@ Examples:
         /// How many bytes to send
         #[arg(default_value_t = 1024)]
         bytes: u64,
+        #[command(flatten)]
+        options: NodeOptions,
     },
     /// Make an identity that lasts: a key in a file
     ///
@@ -101,6 +103,9 @@ Example:
         /// Where to write the key
         #[arg(long, value_name = "FILE", default_value = "peerwork.key")]
         out: PathBuf,
+        /// The type of the key
+        #[arg(long = "type", value_name = "TYPE", default_value = "ed25519")]
+        key_type: KeyType,
     },
 }
 
@@ -114,62 +119,31 @@ pub(crate) struct Target {
     pub(crate) address: String,
 }
 
-/// What the options that shape the node stand under.
-const NODE: &str = "Node options";
-
-/// The options, which may stand before or behind the command.
+/// The options of a command that runs a node.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Options {
+#[command(next_help_heading = "Node options")]
+pub(crate) struct NodeOptions {
     /// The security protocols to use, separated by commas, the preferred one first
-    #[arg(
-        long,
-        global = true,
-        help_heading = NODE,
-        value_name = "LIST",
-        value_delimiter = ',',
-        default_value = "secio"
-    )]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "secio")]
     pub(crate) security: Vec<Security>,
     /// The stream muxers to use, separated by commas, the preferred one first
-    #[arg(
-        long,
-        global = true,
-        help_heading = NODE,
-        value_name = "LIST",
-        value_delimiter = ',',
-        default_value = "mplex"
-    )]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "mplex")]
     pub(crate) muxer: Vec<Muxer>,
-    /// The type of the key to make: a new identity at every start, or the one that keygen writes
-    #[arg(
-        long,
-        global = true,
-        help_heading = NODE,
-        value_name = "TYPE",
-        default_value = "ed25519",
-        visible_alias = "type",
-        conflicts_with = "key_file"
-    )]
+    /// The type of the key of the new identity that the node gets
+    #[arg(long, value_name = "TYPE", default_value = "ed25519", conflicts_with = "key_file")]
     pub(crate) key: KeyType,
     /// Take the node's identity from a key file that keygen wrote
-    #[arg(long, global = true, help_heading = NODE, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Where signatures, key agreement and ciphers come from
+    #[arg(long, value_name = "PROVIDER", value_enum, default_value_t)]
+    pub(crate) crypto: Crypto,
+    /// How wide secio's shared secret is; the same as the peer's, or some handshakes fail
+    #[arg(long, value_name = "WIDTH", default_value = "full")]
+    pub(crate) secio_secret: SecioSecret,
     /// How long to wait for the peer at each step, in seconds
-    #[arg(
-        long,
-        global = true,
-        help_heading = NODE,
-        value_name = "SECONDS",
-        default_value = "20",
-        value_parser = parse_timeout
-    )]
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_timeout)]
     pub(crate) timeout: Duration,
-    /// Print one JSON object a line instead of text
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Log to standard error what the node does; twice for more. RUST_LOG chooses precisely
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 /// A security protocol.
@@ -181,6 +155,15 @@ pub(crate) enum Security {
     Plaintext,
 }
 
+/// How wide secio's shared secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecioSecret {
+    /// As js and rust have it
+    Full,
+    /// Without leading zero bytes, as go and py have it
+    Stripped,
+}
+
 /// A stream muxer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Muxer {
@@ -188,18 +171,37 @@ pub(crate) enum Muxer {
     Mplex,
 }
 
+/// A crypto provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Crypto {
+    /// aws-lc: assembly for the processor at hand
+    #[cfg(feature = "aws-lc")]
+    #[default]
+    Fast,
+    /// Rust for any processor. Does not sign with RSA keys
+    #[cfg_attr(not(feature = "aws-lc"), default)]
+    Portable,
+}
+
 /// A type of identity key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KeyType {
     /// Small and fast, supported by every libp2p implementation
     Ed25519,
+    /// What bitcoin and ethereum use
+    Secp256k1,
+    /// On the curve P-256; not every implementation takes it
+    Ecdsa,
+    /// 2,048 bits: large and slow, for old networks
+    #[cfg(feature = "aws-lc")]
+    Rsa,
 }
 
 impl Command {
     /// The name that the user wrote.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Demo => "demo",
+            Self::Demo { .. } => "demo",
             Self::Listen { .. } => "listen",
             Self::Ping { .. } => "ping",
             Self::Identify { .. } => "identify",
@@ -222,6 +224,7 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

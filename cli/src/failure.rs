@@ -4,6 +4,7 @@ use crate::echo::EchoError;
 use crate::key_file::KeyFileError;
 use peerwork_tokio::core::address::{InvalidAddress, Multiaddr, with_peer_id};
 use peerwork_tokio::core::connection::ConnectionError;
+use peerwork_tokio::core::crypto::UnsupportedKey;
 use peerwork_tokio::core::protocols::StreamError;
 use peerwork_tokio::core::protocols::identify::IdentifyError;
 use peerwork_tokio::core::protocols::ping::PingError;
@@ -71,6 +72,13 @@ pub(crate) enum Failure {
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {0}")]
     NoEntropy(#[from] getrandom::Error),
+    /// aws-lc makes no RSA key.
+    #[cfg(feature = "aws-lc")]
+    #[error("no RSA key could be made; try again, or use another type of key")]
+    NoRsaKey,
+    /// The crypto provider cannot sign with the node's key.
+    #[error("{0}; use --crypto fast, or a key of another type")]
+    CannotSign(UnsupportedKey),
     /// Nothing can be printed.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),

@@ -15,6 +15,9 @@ pub(crate) enum KeyFileError {
     /// There is none.
     #[error("there is no such file; peerwork keygen --out FILE makes one")]
     Missing,
+    /// It is a folder, a pipe or a device.
+    #[error("it is no ordinary file; use a file that peerwork keygen made")]
+    NotAFile,
     /// Others than the owner can read or write it.
     #[error("others can read or change it (mode {mode:03o}); make it private with chmod 600")]
     NotPrivate {
@@ -41,12 +44,17 @@ pub(crate) enum KeyFileError {
 /// Reads a key.
 ///
 /// # Errors
-/// The file is not there, not private, not readable, or holds no key of a type that is supported.
+/// The file is not there, no ordinary file, not private, not readable, or does not hold a key.
 pub(crate) fn read(path: &Path) -> Result<Keypair, KeyFileError> {
-    let file = File::open(path).map_err(|error| match error.kind() {
+    let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing,
         _ => KeyFileError::Read(error),
-    })?;
+    };
+    // Before it is opened, since opening a pipe can take for ever.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(KeyFileError::NotAFile);
+    }
+    let file = File::open(path).map_err(unreadable)?;
     check_private(&file)?;
     // Never grows, which would leave copies of the key behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
@@ -84,11 +92,7 @@ fn private() -> OpenOptions {
 #[cfg(unix)]
 fn check_private(file: &File) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata().map_err(KeyFileError::Read)?;
-    if metadata.is_dir() {
-        return Err(KeyFileError::Read(io::ErrorKind::IsADirectory.into()));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
+    let mode = file.metadata().map_err(KeyFileError::Read)?.permissions().mode() & 0o777;
     if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::NotPrivate { mode }) }
 }
 

@@ -26,6 +26,10 @@ pub(crate) fn start(verbose: u8, output: &Output) {
         Err(_) => default(),
     };
     let stderr = std::io::stderr;
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(is_colourful(&stderr()));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(stderr)
+        .with_ansi(is_colourful(&stderr()))
+        // They would go to standard error, which is what failed.
+        .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
 }

@@ -11,7 +11,7 @@
 //!
 //! Results go to standard output, as text for people or with `--json` as one JSON object a line, whose last one says
 //! `"ok":true` or `"ok":false`. Warnings, progress and logs go to standard error. The exit status is 0 on success, 1 on failure
-//! and 2 for wrong usage.
+//! and 2 for wrong usage. When whoever reads the output closes it, the program ends without a word.
 //!
 //! # The map
 //!
@@ -24,25 +24,30 @@ mod commands;
 mod echo;
 mod failure;
 mod key_file;
+mod keypair;
 mod logging;
 mod node;
 mod output;
 
 use args::Args;
+use clap::Parser;
 use failure::Failure;
 use output::Output;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Args { command, options } = Args::of_process();
-    let output = Output::new(command.name(), options.json);
-    logging::start(options.verbose, &output);
+    let Args { command, json, verbose } = Args::parse();
+    let output = Output::new(command.name(), json);
+    logging::start(verbose, &output);
     let result = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(commands::run(command, &options, &output)),
+        Ok(runtime) => runtime.block_on(commands::run(&command, &output)),
         Err(error) => Err(Failure::System(error)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(failure) => {
             output.failure(&failure);
             ExitCode::FAILURE

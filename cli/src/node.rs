@@ -1,20 +1,25 @@
 //! Starting nodes as the options say, and meeting peers with them.
 
-use crate::args::{Muxer, Options, Security};
+use crate::args::{Crypto, Muxer, NodeOptions, SecioSecret, Security};
 use crate::echo;
 use crate::failure::{Failure, failed};
 use crate::key_file;
+use crate::keypair;
 use crate::output::{Output, Palette, Report};
 use peerwork_tokio::core::address::{self, Multiaddr};
+#[cfg(feature = "aws-lc")]
+use peerwork_tokio::core::crypto::Fast;
+use peerwork_tokio::core::crypto::{CryptoProvider, Portable};
 use peerwork_tokio::core::identity::{Keypair, PeerId};
 use peerwork_tokio::core::muxer::mplex::Mplex;
 use peerwork_tokio::core::negotiation::ProtocolId;
 use peerwork_tokio::core::security::plaintext::Plaintext;
-use peerwork_tokio::core::security::secio::Secio;
+use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
 use peerwork_tokio::core::seed::Seed;
 use peerwork_tokio::{Connected, Node, NodeBuilder};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long open connections get to close in order when a node stops.
@@ -24,35 +29,49 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The key file cannot be used, or the node cannot start.
-pub(crate) async fn start(options: &Options, output: &Output) -> Result<Node, Failure> {
+pub(crate) async fn start(options: &NodeOptions, output: &Output) -> Result<Node, Failure> {
     if options.security.contains(&Security::Plaintext) {
         output.warn(&"plaintext does not encrypt, and peers can claim to be anybody; use it for tests only");
     }
-    let identity = options.key_file.as_deref().map(read_key).transpose()?;
-    start_as(options, identity).await
+    match &options.key_file {
+        Some(path) => start_as(options, read_key(path)?).await,
+        None => start_anonymous(options).await,
+    }
 }
 
 /// Starts a node that serves echo, with a new identity in any case and no word of warning.
 ///
 /// # Errors
 /// The node cannot start.
-pub(crate) async fn start_anonymous(options: &Options) -> Result<Node, Failure> {
-    start_as(options, None).await
+pub(crate) async fn start_anonymous(options: &NodeOptions) -> Result<Node, Failure> {
+    start_as(options, keypair::generate(options.key)?).await
 }
 
-async fn start_as(options: &Options, identity: Option<Keypair>) -> Result<Node, Failure> {
-    let node = builder(options, identity).start().await?;
+async fn start_as(options: &NodeOptions, identity: Keypair) -> Result<Node, Failure> {
+    let crypto = crypto(options.crypto);
+    // Otherwise every handshake would fail.
+    crypto.sign(&identity, b"").map_err(Failure::CannotSign)?;
+    let node = builder(options, crypto, identity).start().await?;
     echo::serve(&node).await?;
     Ok(node)
+}
+
+fn crypto(crypto: Crypto) -> Arc<dyn CryptoProvider> {
+    match crypto {
+        #[cfg(feature = "aws-lc")]
+        Crypto::Fast => Arc::new(Fast),
+        Crypto::Portable => Arc::new(Portable),
+    }
 }
 
 fn read_key(path: &Path) -> Result<Keypair, Failure> {
     key_file::read(path).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })
 }
 
-fn builder(options: &Options, identity: Option<Keypair>) -> NodeBuilder {
+fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Keypair) -> NodeBuilder {
     let timeout = options.timeout;
-    let mut builder = NodeBuilder::new().configure(|config| {
+    let mut builder = NodeBuilder::new().identity(identity).configure(|config| {
+        config.swarm.connection.crypto = crypto;
         config.swarm.dial_timeout = timeout;
         config.swarm.connection.handshake_timeout = timeout;
         config.swarm.connection.negotiation_timeout = timeout;
@@ -60,12 +79,9 @@ fn builder(options: &Options, identity: Option<Keypair>) -> NodeBuilder {
         config.ping.timeout = timeout;
         config.identify.timeout = timeout;
     });
-    if let Some(identity) = identity {
-        builder = builder.identity(identity);
-    }
     for security in &options.security {
         builder = match security {
-            Security::Secio => builder.security(Secio::default()),
+            Security::Secio => builder.security(secio(options)),
             Security::Plaintext => builder.security(Plaintext),
         };
     }
@@ -75,6 +91,14 @@ fn builder(options: &Options, identity: Option<Keypair>) -> NodeBuilder {
         };
     }
     builder
+}
+
+fn secio(options: &NodeOptions) -> Secio {
+    let secret_width = match options.secio_secret {
+        SecioSecret::Full => SecretWidth::Full,
+        SecioSecret::Stripped => SecretWidth::Stripped,
+    };
+    Secio { secret_width, ..Secio::default() }
 }
 
 /// A fresh seed from the operating system.
@@ -115,7 +139,7 @@ pub(crate) fn parse_address(text: &str) -> Result<Multiaddr, Failure> {
 /// # Errors
 /// There is no connection; or `work` fails.
 pub(crate) async fn with_peer<T>(
-    options: &Options,
+    options: &NodeOptions,
     output: &Output,
     address: &str,
     work: impl AsyncFnOnce(&Node, &Connected) -> Result<T, Failure>,

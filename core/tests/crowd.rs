@@ -214,7 +214,6 @@ fn assert_back(one: impl FnOnce(&mut Net), all: impl FnOnce(&mut Net)) {
     net.assert_empty();
     let (before, done) = (live_bytes(), net.done);
     all(&mut net);
-    let busy = live_bytes();
     assert_eq!(net.done - done, COUNT, "every echo came back");
     net.disconnect();
     net.assert_empty();

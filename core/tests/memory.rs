@@ -1,6 +1,7 @@
 //! What an idle connection costs in the single-threaded loop, everything counted: the connection, what the swarm, ping and
 //! identify know of it, and what the allocator was asked for.
 
+#![allow(clippy::print_stdout, reason = "what was measured is worth a look")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use bytes::BytesMut;

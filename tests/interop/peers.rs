@@ -16,7 +16,7 @@ const CANNOT_BE_HAD: i32 = 75;
 pub(crate) fn peerwork() -> Program {
     let program =
         std::env::var_os("PEERWORK_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_peerwork").into());
-    Program::executable(program).with_argument("--json")
+    Program::executable(program).with_options(&["--json", "-v"])
 }
 
 /// js-libp2p 0.30, or `None` where it cannot be had.
@@ -24,6 +24,13 @@ pub(crate) fn js_old() -> Option<Program> {
     static READY: OnceLock<Option<PathBuf>> = OnceLock::new();
     let folder = READY.get_or_init(|| set_up("js-old")).as_ref()?;
     Some(Program::node(folder.join("peer.js")))
+}
+
+/// rust-libp2p 0.33, or `None` where it cannot be had.
+pub(crate) fn rust_old() -> Option<Program> {
+    static READY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let folder = READY.get_or_init(|| set_up("rust-old")).as_ref()?;
+    Some(Program::executable(folder.join("rust-old")))
 }
 
 /// Installs a peer and gives its folder.

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 /// How long a listener may take to say its address, and a command to answer.
@@ -15,27 +16,36 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How often the exit of a program that has closed its output is looked for.
 const EXIT_POLL: Duration = Duration::from_millis(5);
 
-/// A program and the arguments that come before the command.
+/// How long the last output of a program that was ended may take to arrive.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How many of the last lines of a program a report shows.
+const REPORTED_LINES: usize = 60;
+
+/// A program and its options.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     path: PathBuf,
-    before_command: Vec<OsString>,
+    /// What comes before the command.
+    script: Option<OsString>,
+    /// What comes behind it.
+    options: Vec<String>,
 }
 
 impl Program {
     /// An executable file.
     pub(crate) fn executable(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), before_command: Vec::new() }
+        Self { path: path.into(), script: None, options: Vec::new() }
     }
 
     /// A script for node.
     pub(crate) fn node(script: impl Into<OsString>) -> Self {
-        Self { path: "node".into(), before_command: vec![script.into()] }
+        Self { path: "node".into(), script: Some(script.into()), options: Vec::new() }
     }
 
-    /// The program with an argument on every call.
-    pub(crate) fn with_argument(mut self, argument: &str) -> Self {
-        self.before_command.push(argument.into());
+    /// The program with further options on every call.
+    pub(crate) fn with_options(mut self, options: &[&str]) -> Self {
+        self.options.extend(options.iter().map(|&option| option.to_owned()));
         self
     }
 
@@ -43,13 +53,13 @@ impl Program {
     ///
     /// # Errors
     /// Why it did not say its address in time.
-    pub(crate) fn listen(&self, options: &[&str]) -> Result<Listener, String> {
-        let mut running = Running::start(self, &["listen"], options)?;
+    pub(crate) fn listen(&self) -> Result<Listener, String> {
+        let mut running = Running::start(self, &["listen"])?;
         while let Ok(line) = running.next_line() {
             if line["event"] == "listening"
                 && let Some(addr) = line["addr"].as_str()
             {
-                return Ok(Listener { addr: addr.to_owned(), _running: running });
+                return Ok(Listener { addr: addr.to_owned(), running });
             }
         }
         Err(running.fail("did not start to listen"))
@@ -59,8 +69,8 @@ impl Program {
     ///
     /// # Errors
     /// Why it did not succeed, with what it printed.
-    pub(crate) fn run(&self, command: &[&str], options: &[&str]) -> Result<Value, String> {
-        let mut running = Running::start(self, command, options)?;
+    pub(crate) fn run(&self, command: &[&str]) -> Result<Value, String> {
+        let mut running = Running::start(self, command)?;
         let mut last = Value::Null;
         let ended = loop {
             match running.next_line() {
@@ -73,7 +83,7 @@ impl Program {
         }
         match running.wait() {
             Some(status) if status.success() && last["ok"] == true => Ok(last),
-            Some(status) => Err(running.fail(&format!("ended with {status} and {last}"))),
+            Some(status) => Err(running.fail(&format!("ended with {status}"))),
             None => Err(running.fail("closed its output and did not end")),
         }
     }
@@ -83,7 +93,7 @@ impl Program {
 #[derive(Debug)]
 pub(crate) struct Listener {
     addr: String,
-    _running: Running,
+    running: Running,
 }
 
 impl Listener {
@@ -96,6 +106,11 @@ impl Listener {
     pub(crate) fn peer(&self) -> &str {
         self.addr.rsplit('/').next().unwrap_or_default()
     }
+
+    /// What it has printed.
+    pub(crate) fn transcript(&self) -> String {
+        self.running.report("listens")
+    }
 }
 
 /// A running process. Dropping it ends it.
@@ -104,40 +119,28 @@ struct Running {
     command: String,
     child: Child,
     deadline: Instant,
-    /// Standard output, drained all along so that the process never blocks on it.
-    lines: Receiver<Value>,
-    /// Standard error, for the report of a failure.
-    stderr: Option<JoinHandle<String>>,
+    /// The objects on standard output, which is drained all along so that the process never blocks on it.
+    objects: Receiver<Value>,
+    transcript: Transcript,
 }
 
 impl Running {
-    fn start(program: &Program, command: &[&str], options: &[&str]) -> Result<Self, String> {
+    fn start(program: &Program, command: &[&str]) -> Result<Self, String> {
         let mut process = Command::new(&program.path);
-        process.args(&program.before_command).args(command).args(options);
+        process.args(&program.script).args(command).args(&program.options);
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let command = format!("{process:?}");
         let mut child = process.spawn().map_err(|error| format!("{command}: {error}"))?;
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut stderr = child.stderr.take().expect("it is piped");
-        let (sender, lines) = channel();
-        spawn(move || {
-            let json = |line: String| serde_json::from_str(&line).ok().filter(Value::is_object);
-            for line in BufReader::new(stdout).lines().map_while(Result::ok).filter_map(json) {
-                // The receiver is gone once nobody asks any more; reading on keeps the pipe empty.
-                let _ = sender.send(line);
-            }
-        });
-        let stderr = spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = stderr.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
-        Ok(Self { command, child, deadline: Instant::now() + TIME_LIMIT, lines, stderr: Some(stderr) })
+        let (sender, objects) = channel();
+        let transcript = Transcript::default();
+        transcript.keep(child.stdout.take().expect("it is piped"), Some(sender));
+        transcript.keep(child.stderr.take().expect("it is piped"), None);
+        Ok(Self { command, child, deadline: Instant::now() + TIME_LIMIT, objects, transcript })
     }
 
     /// The next line of output that is a JSON object.
     fn next_line(&self) -> Result<Value, RecvTimeoutError> {
-        self.lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
+        self.objects.recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
     }
 
     /// The exit status, once there is one; `None` if there is none in time.
@@ -154,8 +157,12 @@ impl Running {
     /// Ends the process and makes a report.
     fn fail(&mut self, what: &str) -> String {
         self.end();
-        let stderr = self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
-        format!("{} {what}\n{stderr}", self.command)
+        sleep(LAST_WORDS);
+        self.report(what)
+    }
+
+    fn report(&self, what: &str) -> String {
+        format!("{} {what}; its output:\n{}", self.command, self.transcript.end())
     }
 
     fn end(&mut self) {
@@ -168,5 +175,33 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// All lines that a program has printed.
+#[derive(Debug, Clone, Default)]
+struct Transcript(Arc<Mutex<Vec<String>>>);
+
+impl Transcript {
+    /// Keeps what comes out of `pipe` until its end, and sends on what are JSON objects.
+    fn keep(&self, pipe: impl Read + Send + 'static, objects: Option<Sender<Value>>) {
+        let lines = Arc::clone(&self.0);
+        spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let object = serde_json::from_str(&line).ok().filter(Value::is_object);
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                if let (Some(object), Some(objects)) = (object, &objects) {
+                    // The receiver is gone once nobody asks any more; reading on keeps the pipe empty.
+                    let _ = objects.send(object);
+                }
+            }
+        });
+    }
+
+    /// The last lines.
+    fn end(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let skipped = lines.len().saturating_sub(REPORTED_LINES);
+        lines[skipped..].iter().map(|line| format!("    {line}\n")).collect()
     }
 }

@@ -3,7 +3,7 @@
 use super::echo::echo;
 use super::identify::Identity;
 use super::ping::ping;
-use crate::args::{Options, Security};
+use crate::args::{NodeOptions, Security};
 use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report, milliseconds};
@@ -27,7 +27,7 @@ const ECHO_BYTES: u64 = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// A step fails.
-pub(crate) async fn run(options: &Options, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(options: &NodeOptions, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
     output.note(|_| {
         "Two libp2p nodes meet on this machine. All of this really happens, over TCP.".to_owned()
@@ -47,7 +47,7 @@ struct Story<'a> {
     alice: &'a Node,
     /// He dials.
     bob: &'a Node,
-    options: &'a Options,
+    options: &'a NodeOptions,
     output: &'a Output,
 }
 

@@ -1,6 +1,6 @@
 //! `peerwork echo`: do bytes come back, and how fast?
 
-use crate::args::Options;
+use crate::args::NodeOptions;
 use crate::echo::{self, PROTOCOL};
 use crate::failure::{Failure, failed};
 use crate::node;
@@ -23,7 +23,7 @@ const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 pub(crate) async fn run(
     address: &str,
     bytes: u64,
-    options: &Options,
+    options: &NodeOptions,
     output: &Output,
 ) -> Result<(), Failure> {
     let echoed = node::with_peer(options, output, address, async |node, connected| {

@@ -1,6 +1,6 @@
 //! `peerwork identify`: what is there?
 
-use crate::args::Options;
+use crate::args::NodeOptions;
 use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report};
@@ -13,7 +13,7 @@ use std::fmt;
 ///
 /// # Errors
 /// The peer cannot be reached, or does not tell.
-pub(crate) async fn run(address: &str, options: &Options, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(address: &str, options: &NodeOptions, output: &Output) -> Result<(), Failure> {
     let identity = node::with_peer(options, output, address, async |node, connected| {
         let info = node.identify(connected.peer).await.map_err(failed(Failure::Identify))?;
         Ok(Identity::new(connected.peer, &info))

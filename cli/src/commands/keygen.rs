@@ -1,21 +1,19 @@
 //! `peerwork keygen`: an identity that lasts.
 
-use crate::args::{KeyType, Options};
+use crate::args::KeyType;
 use crate::failure::Failure;
+use crate::key_file;
+use crate::keypair;
 use crate::output::{Output, Palette, Report};
-use crate::{key_file, node};
-use peerwork_tokio::core::identity::Keypair;
 use serde::Serialize;
 use std::path::Path;
 
-/// Writes a new key to the file `path`.
+/// Writes a new key of a type to the file `path`.
 ///
 /// # Errors
 /// The file exists or cannot be written; the system gives no randomness.
-pub(crate) fn run(path: &Path, options: &Options, output: &Output) -> Result<(), Failure> {
-    let keypair = match options.key {
-        KeyType::Ed25519 => Keypair::generate_ed25519(&mut node::seed()?),
-    };
+pub(crate) fn run(path: &Path, key_type: KeyType, output: &Output) -> Result<(), Failure> {
+    let keypair = keypair::generate(key_type)?;
     key_file::write(path, &keypair).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
     let public = keypair.public();
     let key = Key {

@@ -1,6 +1,6 @@
 //! `peerwork listen`: a node that others can reach.
 
-use crate::args::Options;
+use crate::args::NodeOptions;
 use crate::failure::{Failure, failed};
 use crate::node::{self, ConnectedReport};
 use crate::output::{Output, Palette, Report};
@@ -15,7 +15,7 @@ use std::io;
 ///
 /// # Errors
 /// An address is wrong or cannot be listened on; the key file cannot be used.
-pub(crate) async fn run(addresses: &[String], options: &Options, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(addresses: &[String], options: &NodeOptions, output: &Output) -> Result<(), Failure> {
     let addresses =
         addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, Failure>>()?;
     let node = node::start(options, output).await?;

@@ -7,7 +7,7 @@ mod keygen;
 mod listen;
 mod ping;
 
-use crate::args::{Command, Options};
+use crate::args::Command;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -15,13 +15,13 @@ use crate::output::Output;
 ///
 /// # Errors
 /// Why it failed. What it has printed until then is true nevertheless.
-pub(crate) async fn run(command: Command, options: &Options, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::Demo => demo::run(options, output).await,
-        Command::Listen { addresses } => listen::run(&addresses, options, output).await,
-        Command::Ping { target, count } => ping::run(&target.address, count, options, output).await,
-        Command::Identify { target } => identify::run(&target.address, options, output).await,
-        Command::Echo { target, bytes } => echo::run(&target.address, bytes, options, output).await,
-        Command::Keygen { out } => keygen::run(&out, options, output),
+        Command::Demo { options } => demo::run(options, output).await,
+        Command::Listen { addresses, options } => listen::run(addresses, options, output).await,
+        Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,
+        Command::Identify { target, options } => identify::run(&target.address, options, output).await,
+        Command::Echo { target, bytes, options } => echo::run(&target.address, *bytes, options, output).await,
+        Command::Keygen { out, key_type } => keygen::run(out, *key_type, output),
     }
 }

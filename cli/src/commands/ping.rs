@@ -1,6 +1,6 @@
 //! `peerwork ping`: how long does a round trip take?
 
-use crate::args::Options;
+use crate::args::NodeOptions;
 use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report, milliseconds};
@@ -16,7 +16,7 @@ use std::io;
 pub(crate) async fn run(
     address: &str,
     count: u32,
-    options: &Options,
+    options: &NodeOptions,
     output: &Output,
 ) -> Result<(), Failure> {
     let pings = node::with_peer(options, output, address, async |node, connected| {

@@ -1,6 +1,6 @@
 //! Wrong addresses, and peers that are not there, not who they should be, or no peers at all.
 
-use crate::program::{Listener, json, peerwork};
+use crate::program::{Listener, json, node, peerwork};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread::spawn;
@@ -131,7 +131,7 @@ fn a_silent_peer() {
         "cannot connect to {address}: the peer did not finish the handshake in time; see whether a libp2p node runs \
          there, or give it more --timeout"
     );
-    assert_eq!(peerwork(&["ping", &address, "--timeout", "0.3"]).failure(), expected);
+    assert_eq!(node(&["ping", &address, "--timeout", "0.3"]).failure(), expected);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn no_libp2p_node() {
         // A close now could look like a broken connection.
         drop(stream.read_to_end(&mut Vec::new()));
     });
-    let run = peerwork(&["ping", &address]);
+    let run = node(&["ping", &address]);
     let prefix = format!("cannot connect to {address}: no agreement on a security protocol: ");
     assert!(run.failure().starts_with(&prefix), "{run:?}");
     assert!(
@@ -158,7 +158,7 @@ fn another_peer_is_there() {
         "cannot connect to {address}/p2p/{NOBODY}: the peer at this address is {peer}, not {NOBODY}; if that is the \
          one you want, use {address}/p2p/{peer}"
     );
-    assert_eq!(peerwork(&["ping", &format!("{address}/p2p/{NOBODY}")]).failure(), expected);
+    assert_eq!(node(&["ping", &format!("{address}/p2p/{NOBODY}")]).failure(), expected);
 }
 
 #[test]

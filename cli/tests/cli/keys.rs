@@ -1,16 +1,16 @@
 //! Key files.
 
-use crate::program::{Listener, folder, json, peerwork};
+use crate::program::{Listener, folder, json, node, peerwork};
 use std::fs;
 use std::path::Path;
 
 #[track_caller]
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("the path is text")
 }
 
 /// Writes a file as the program would: for its owner only.
-fn write_private(path: &Path, contents: &[u8]) {
+pub(crate) fn write_private(path: &Path, contents: &[u8]) {
     fs::write(path, contents).expect("the file can be written");
     set_mode(path, 0o600);
 }
@@ -49,6 +49,34 @@ fn a_key_is_made_once_and_used_again_and_again() {
 }
 
 #[test]
+fn keys_of_every_type() {
+    let folder = folder("keys_of_every_type");
+    let cases = [("ed25519", "12D3KooW"), ("secp256k1", "16Uiu2HA"), ("ecdsa", "Qm"), ("rsa", "Qm")];
+    for (key_type, start_of_id) in cases {
+        let path = folder.join(key_type);
+        let keygen = ["--json", "keygen", "--type", key_type, "--out", text(&path)];
+        let key = json(peerwork(&keygen).success().trim_end());
+        assert_eq!(key["type"], key_type);
+        assert!(key["peer"].as_str().is_some_and(|peer| peer.starts_with(start_of_id)), "{key}");
+        // The only provider that signs with RSA keys is the fast one.
+        for crypto in
+            ["portable", "fast"].into_iter().filter(|crypto| (key_type, *crypto) != ("rsa", "portable"))
+        {
+            let listener = Listener::start(&["--key-file", text(&path), "--crypto", crypto]);
+            assert_eq!(key["peer"], listener.peer());
+            node(&["ping", &listener.address, "1", "--key", key_type, "--crypto", crypto]).success();
+            node(&["ping", &listener.address, "1", "--crypto", "portable"]).success();
+        }
+    }
+}
+
+#[test]
+fn the_portable_provider_refuses_an_rsa_key_at_the_start() {
+    let expected = "the portable crypto provider does not sign with RSA keys; use --crypto fast, or a key of another type";
+    assert_eq!(peerwork(&["listen", "--key", "rsa", "--crypto", "portable"]).failure(), expected);
+}
+
+#[test]
 fn people_are_told_the_peer_id_and_what_to_do() {
     let path = folder("people_are_told").join("node.key");
     let told = peerwork(&["keygen", "--out", text(&path)]).success();
@@ -75,58 +103,17 @@ fn a_key_is_for_its_owner_only() {
 }
 
 #[test]
-fn wrong_key_files() {
-    let folder = folder("wrong_key_files");
-    let cases: [(&str, &[u8], &str); 7] = [
-        ("empty", b"", "it is empty; expected a libp2p key in protobuf form (peerwork keygen makes one)"),
-        (
-            "pem",
-            b"-----BEGIN PRIVATE KEY-----",
-            "it is PEM text; expected a libp2p key in binary protobuf form (peerwork keygen makes one)",
-        ),
-        (
-            "hex",
-            b"080112406",
-            "it is hex or base64 text; expected a libp2p key in binary protobuf form (peerwork keygen makes one)",
-        ),
-        (
-            "rsa",
-            b"\x08\x00\x12\x03abc",
-            "the DER of the key is malformed: it has the tag 0x61 where a sequence is expected (peerwork keygen makes one)",
-        ),
-        (
-            "cut",
-            b"\x08\x01\x12\x03abc",
-            "an Ed25519 private key (the secret, then the public key) has 64 bytes, not 3 (peerwork keygen makes one)",
-        ),
-        (
-            "damaged",
-            &[&b"\x08\x01\x12\x40"[..], &[7; 64]].concat(),
-            "the private and the public half of the key do not belong together (peerwork keygen makes one)",
-        ),
-        (
-            "large",
-            &[0; 20_000],
-            "it has more than 16384 bytes, which no key has; use a file that peerwork keygen made",
-        ),
-    ];
-    for (name, contents, expected) in cases {
-        let path = folder.join(name);
-        write_private(&path, contents);
-        let run = peerwork(&["listen", "--key-file", text(&path)]);
-        assert_eq!(run.failure(), format!("the key file {}: {expected}", text(&path)));
-    }
-}
-
-#[test]
 fn no_key_file() {
     let folder = folder("no_key_file");
     let path = folder.join("missing");
     let expected =
         format!("the key file {}: there is no such file; peerwork keygen --out FILE makes one", text(&path));
     assert_eq!(peerwork(&["demo", "--key-file", text(&path)]).failure(), expected);
-    let run = peerwork(&["demo", "--key-file", text(&folder)]);
-    assert!(run.failure().contains("it cannot be read: is a directory"), "{run:?}");
+    for no_file in [text(&folder), "/dev/null"] {
+        let expected =
+            format!("the key file {no_file}: it is no ordinary file; use a file that peerwork keygen made");
+        assert_eq!(peerwork(&["demo", "--key-file", no_file]).failure(), expected);
+    }
     let run = peerwork(&["keygen", "--out", text(&folder.join("missing/node.key"))]);
     assert!(run.failure().contains(": it cannot be written: "), "{run:?}");
 }
@@ -141,6 +128,6 @@ fn a_node_does_not_dial_itself() {
             "cannot connect to {address}: this address leads back to this node itself; use another address, or \
              another key file"
         );
-        assert_eq!(peerwork(&["ping", address, "--key-file", text(&path)]).failure(), expected);
+        assert_eq!(node(&["ping", address, "--key-file", text(&path)]).failure(), expected);
     }
 }

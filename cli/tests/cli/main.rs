@@ -1,6 +1,7 @@
 //! The program as its users see it: what it prints, and the status with which it exits.
 
 mod bad_input;
+mod damaged_keys;
 mod help;
 mod keys;
 mod nodes;

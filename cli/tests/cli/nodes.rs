@@ -1,7 +1,8 @@
 //! Nodes that meet.
 
-use crate::program::{Listener, Running, json, peerwork};
+use crate::program::{Listener, Running, SECIO_MPLEX, json, node, peerwork};
 use serde_json::{Value, json as object};
+use std::process::Stdio;
 
 #[track_caller]
 fn connected(line: &Value, peer: &str) {
@@ -16,7 +17,7 @@ fn connected(line: &Value, peer: &str) {
 #[test]
 fn ping_as_json() {
     let listener = Listener::start(&[]);
-    let run = peerwork(&["ping", &listener.address, "4", "--json"]);
+    let run = node(&["ping", &listener.address, "4", "--json"]);
     let lines = run.json();
     connected(&lines[0], listener.peer());
     assert_eq!(lines[1]["event"], "pong");
@@ -30,7 +31,7 @@ fn ping_as_json() {
 #[test]
 fn identify_as_json() {
     let listener = Listener::start(&[]);
-    let run = peerwork(&["--json", "identify", &listener.address]);
+    let run = node(&["--json", "identify", &listener.address]);
     let last = run.json().pop().expect("a result");
     assert_eq!((run.status, last["ok"].as_bool()), (Some(0), Some(true)), "{last}");
     assert_eq!(last["peer"], listener.peer());
@@ -51,7 +52,7 @@ fn identify_as_json() {
 fn echo_as_json() {
     let listener = Listener::start(&[]);
     for bytes in [0, 1, 3_000_000] {
-        let run = peerwork(&["--json", "echo", &listener.address, &bytes.to_string()]);
+        let run = node(&["--json", "echo", &listener.address, &bytes.to_string()]);
         let last = run.json().pop().expect("a result");
         assert_eq!((run.status, last["ok"].as_bool()), (Some(0), Some(true)), "{run:?}");
         assert_eq!(last["bytes"], bytes);
@@ -62,17 +63,17 @@ fn echo_as_json() {
 fn results_for_people() {
     let listener = Listener::start(&[]);
     let peer = listener.peer();
-    let ping = peerwork(&["ping", listener.transport_address()]).success();
+    let ping = node(&["ping", listener.transport_address()]).success();
     let lines: Vec<&str> = ping.lines().collect();
     assert!(lines[0].starts_with(&format!("connected    {peer} at ")), "{ping}");
     assert!(lines[1].starts_with("ping 1: ") && lines[1].ends_with(" ms"), "{ping}");
     assert!(lines[4].starts_with("3 round trips: min "), "{ping}");
 
-    let identify = peerwork(&["identify", &listener.address]).success();
+    let identify = node(&["identify", &listener.address]).success();
     assert!(identify.contains(&format!("peer id     {peer}\n")), "{identify}");
     assert!(identify.contains("\nsoftware    peerwork/"), "{identify}");
 
-    let echo = peerwork(&["echo", &listener.address]).success();
+    let echo = node(&["echo", &listener.address]).success();
     assert!(echo.contains("\n1,024 bytes there and back in "), "{echo}");
     for text in [ping, identify, echo] {
         assert!(!text.contains('\u{1b}'), "no colours where no terminal is: {text}");
@@ -82,7 +83,7 @@ fn results_for_people() {
 #[test]
 fn the_listener_tells_who_comes_and_goes() {
     let listener = Listener::start(&[]);
-    peerwork(&["ping", &listener.address, "1"]).success();
+    node(&["ping", &listener.address, "1"]).success();
     let came = json(&listener.running.line());
     connected(&came, "");
     let gone = json(&listener.running.line());
@@ -96,8 +97,8 @@ fn a_listener_has_as_many_addresses_as_it_is_given() {
     let second = json(&listener.running.line());
     let second = second["addr"].as_str().expect("an address");
     assert_ne!(second, listener.address);
-    peerwork(&["ping", second, "1"]).success();
-    peerwork(&["ping", &listener.address, "1"]).success();
+    node(&["ping", second, "1"]).success();
+    node(&["ping", &listener.address, "1"]).success();
 }
 
 #[cfg(unix)]
@@ -116,45 +117,82 @@ fn signals_end_a_listener_in_order() {
 #[cfg(unix)]
 #[test]
 fn a_listener_speaks_to_people_too() {
-    let running = Running::start(&["listen"]);
+    let running = Running::start(&[&["listen"][..], &SECIO_MPLEX].concat());
     let listening = running.line();
     let address = listening.strip_prefix("listening on ").expect("an address").to_owned();
     assert_eq!(running.line(), "Try this in another terminal:");
     assert_eq!(running.line(), format!("  peerwork ping {address}"));
-    peerwork(&["ping", &address, "1"]).success();
+    assert_eq!(running.line(), "Ctrl-C ends the node.");
+    node(&["ping", &address, "1"]).success();
+    for start in ["connected    12D3KooW", "disconnected 12D3KooW"] {
+        let line = running.line();
+        assert!(line.starts_with(start), "{line}");
+    }
     running.signal("TERM");
     let ended = running.finish();
-    assert_eq!(ended.status, Some(0), "{ended:?}");
-    for line in ["\nconnected    12D3KooW", "\ndisconnected 12D3KooW", "\nstopped\n"] {
-        assert!(ended.stdout.contains(line), "{line}: {ended:?}");
+    assert_eq!((ended.status, ended.stdout.as_str()), (Some(0), "stopped\n"), "{ended:?}");
+}
+
+#[test]
+fn all_crypto_providers_and_both_widths_of_the_secret_work() {
+    for (ours, theirs) in [("fast", "portable"), ("portable", "fast")] {
+        let listener = Listener::start(&["--crypto", theirs]);
+        node(&["ping", &listener.address, "1", "--crypto", ours]).success();
     }
+    let listener = Listener::start(&["--secio-secret", "stripped"]);
+    node(&["ping", &listener.address, "1", "--secio-secret", "stripped"]).success();
 }
 
 #[test]
 fn plaintext_works_with_a_warning() {
-    let listener = Listener::start(&["--security", "plaintext,secio"]);
-    let run = peerwork(&["ping", &listener.address, "1", "--security", "plaintext", "--json"]);
+    let listener = Listener::start(&["--security", "plaintext"]);
+    let plaintext = ["--security", "plaintext", "--muxer", "mplex"];
+    let run = peerwork(&[&["ping", &listener.address, "1", "--json"][..], &plaintext].concat());
     assert_eq!(run.json()[0]["encryption"], "/plaintext/2.0.0");
     assert_eq!(
         run.stderr,
         "warning: plaintext does not encrypt, and peers can claim to be anybody; use it for tests only\n"
     );
-    let run = peerwork(&["ping", &listener.address, "1", "--json"]);
+    let run = node(&["ping", &listener.address, "1", "--json"]);
     assert_eq!(run.json()[0]["encryption"], "/secio/1.0.0");
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
+}
+
+/// An end of a pipe whose other end is closed.
+fn closed_pipe() -> Stdio {
+    let (_, writer) = std::io::pipe().expect("a pipe");
+    writer.into()
+}
+
+#[test]
+fn an_output_that_nobody_reads_ends_the_program_quietly() {
+    for arguments in
+        [&["listen"][..], &["listen", "--json"], &["demo"], &["ping", "/ip4/127.0.0.1/tcp/1", "--json"]]
+    {
+        let ended = Running::start_with_output(arguments, closed_pipe(), Stdio::piped()).finish();
+        assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn logs_that_nobody_reads_change_nothing() {
+    let listener = Listener::start(&[]);
+    let arguments = [&["-vv", "ping", &listener.address, "1"], &SECIO_MPLEX[..]].concat();
+    let ended = Running::start_with_output(&arguments, Stdio::piped(), closed_pipe()).finish();
+    assert_eq!(ended.status, Some(0), "{ended:?}");
 }
 
 #[test]
 fn verbose_logs_to_standard_error() {
     let listener = Listener::start(&[]);
-    let run = peerwork(&["-v", "ping", &listener.address, "1"]);
+    let run = node(&["-v", "ping", &listener.address, "1"]);
     assert!(run.stderr.contains("DEBUG peerwork_runtime"), "{run:?}");
     run.success();
 }
 
 #[test]
 fn the_demo_tells_seven_steps() {
-    let demo = peerwork(&["demo"]).success();
+    let demo = node(&["demo"]).success();
     for step in 1..=7 {
         assert!(demo.contains(&format!("\n{step}. ")), "{step}: {demo}");
     }
@@ -165,7 +203,7 @@ fn the_demo_tells_seven_steps() {
 
 #[test]
 fn the_demo_as_json() {
-    let run = peerwork(&["demo", "--json"]);
+    let run = node(&["demo", "--json"]);
     let lines = run.json();
     let steps: Vec<&str> = lines.iter().filter_map(|line| line["step"].as_str()).collect();
     assert_eq!(steps, ["identities", "listen", "connect", "identify", "ping", "echo", "close"]);

@@ -14,6 +14,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How often the end of the program is looked for.
 const EXIT_POLL: Duration = Duration::from_millis(5);
 
+/// What the nodes of these tests speak.
+pub(crate) const SECIO_MPLEX: [&str; 4] = ["--security", "secio", "--muxer", "mplex"];
+
 /// What a run of the program left behind.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -61,6 +64,12 @@ pub(crate) fn peerwork(arguments: &[&str]) -> Finished {
     Running::start(arguments).finish()
 }
 
+/// Runs a command with a node that speaks secio and mplex to its end.
+#[track_caller]
+pub(crate) fn node(arguments: &[&str]) -> Finished {
+    peerwork(&[arguments, &SECIO_MPLEX].concat())
+}
+
 /// The program at work. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -74,21 +83,29 @@ pub(crate) struct Running {
 impl Running {
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with_output(arguments, Stdio::piped(), Stdio::piped())
+    }
+
+    /// Starts the program with an output of the caller's; what goes there is not seen here.
+    #[track_caller]
+    pub(crate) fn start_with_output(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_peerwork"));
-        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command.spawn().expect("the program starts");
-        let (stdout, mut stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (sender, lines) = channel();
         spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            for line in stdout.into_iter().flat_map(|pipe| BufReader::new(pipe).lines().map_while(Result::ok))
+            {
                 // Nobody may listen any more; the pipe is emptied nevertheless.
                 drop(sender.send(line));
             }
         });
         let stderr = spawn(move || {
             let mut text = String::new();
-            stderr.read_to_string(&mut text).expect("it is text");
+            if let Some(mut stderr) = stderr {
+                stderr.read_to_string(&mut text).expect("it is text");
+            }
             text
         });
         Self { child, deadline: Instant::now() + TIME_LIMIT, stdout: lines, stderr: Some(stderr) }
@@ -141,10 +158,10 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Starts a node on a free port that prints JSON.
+    /// Starts a node on a free port that speaks secio and mplex and prints JSON.
     #[track_caller]
     pub(crate) fn start(options: &[&str]) -> Self {
-        let running = Running::start(&[&["--json", "listen"], options].concat());
+        let running = Running::start(&[&["--json", "listen"], options, &SECIO_MPLEX].concat());
         let listening = json(&running.line());
         assert_eq!(listening["event"], "listening");
         let address = listening["addr"].as_str().expect("an address").to_owned();
