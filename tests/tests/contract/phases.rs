@@ -98,6 +98,8 @@ struct Life<E: Engine> {
     /// The streams that are in use, with their seats.
     streams: RefCell<BTreeSet<(usize, StreamKey)>>,
     half_closed: RefCell<BTreeSet<(usize, StreamKey)>>,
+    /// Those that their holders are to drop.
+    abandoned: RefCell<BTreeSet<(usize, StreamKey)>>,
     addresses: RefCell<Vec<Multiaddr>>,
 }
 
@@ -109,6 +111,7 @@ impl<E: Engine<Protocols = Toys>> Life<E> {
             hosts,
             streams: RefCell::default(),
             half_closed: RefCell::default(),
+            abandoned: RefCell::default(),
             addresses: RefCell::default(),
         };
         run(&network, async {
@@ -146,14 +149,32 @@ impl<E: Engine<Protocols = Toys>> Life<E> {
     async fn try_exchange(&self, seat: usize, peer: PeerId) -> Result<(), Gone> {
         let mut stream = self.hosts[seat].open(peer, &ECHO).await.map_err(|_| Gone)?;
         let key = (seat, stream.key());
-        self.streams.borrow_mut().insert(key);
-        stream.write_all(&[7; PAYLOAD]).await?;
-        stream.close().await;
-        self.half_closed.borrow_mut().insert(key);
-        let echo = stream.read_to_end().await;
+        let talk = async {
+            stream.write_all(&[7; PAYLOAD]).await?;
+            stream.close().await;
+            self.half_closed.borrow_mut().insert(key);
+            stream.read_to_end().await.map(drop)
+        };
+        let result = self.hold(key, talk).await;
         self.half_closed.borrow_mut().remove(&key);
+        result
+    }
+
+    /// Uses a stream until it is over or abandoned.
+    async fn hold(
+        &self,
+        key: (usize, StreamKey),
+        talk: impl Future<Output = Result<(), Gone>>,
+    ) -> Result<(), Gone> {
+        self.streams.borrow_mut().insert(key);
+        let mut talk = pin!(talk);
+        let result = std::future::poll_fn(|cx| match self.abandoned.borrow().contains(&key) {
+            true => Poll::Ready(Err(Gone)),
+            false => talk.as_mut().poll(cx),
+        })
+        .await;
         self.streams.borrow_mut().remove(&key);
-        echo.map(drop)
+        result
     }
 
     async fn serve(&self, seat: usize) {
@@ -170,9 +191,7 @@ impl<E: Engine<Protocols = Toys>> Life<E> {
             drop(next);
             tasks.push(Box::pin(async move {
                 let key = (seat, stream.key());
-                self.streams.borrow_mut().insert(key);
-                echo(stream).await.ok();
-                self.streams.borrow_mut().remove(&key);
+                self.hold(key, echo(stream)).await.ok();
             }));
         }
     }
@@ -216,7 +235,11 @@ impl<E: Engine<Protocols = Toys>> Life<E> {
             Disturbance::Shutdown(who) => hosts(who).for_each(|host| host.input(SwarmInput::Shutdown)),
             Disturbance::Reset(who) => streams(who, E::reset),
             Disturbance::Close(who) => streams(who, E::close_write),
-            Disturbance::Abandon(who) => streams(who, E::abandon),
+            Disturbance::Abandon(who) => {
+                let streams = self.streams.borrow();
+                let dropped = streams.iter().filter(|(seat, _)| who.seats().contains(seat));
+                self.abandoned.borrow_mut().extend(dropped);
+            }
             Disturbance::RemoveProtocol(who) => hosts(who)
                 .for_each(|host| host.input(SwarmInput::StopHandlingProtocol { protocol: ECHO.clone() })),
             Disturbance::DialBack => {
