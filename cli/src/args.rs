@@ -26,8 +26,10 @@ New to libp2p? Start with:
   peerwork demo
 
 Or let two nodes meet, in two terminals:
-  peerwork listen
-  peerwork ping ADDRESS        (an address that the first one printed)";
+  peerwork listen --security secio --muxer mplex
+  peerwork ping ADDRESS --security secio --muxer mplex    (an address that the first one printed)
+
+Both protocols are deprecated, so they are used only where they are asked for.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -47,8 +49,8 @@ pub(crate) enum Command {
     /// the addresses at which others reach it, and who comes and goes. Ends in order on Ctrl-C (SIGINT) or SIGTERM.
     #[command(after_help = "\
 Examples:
-  peerwork listen
-  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key")]
+  peerwork listen --security secio --muxer mplex
+  peerwork listen --security secio --muxer mplex --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key")]
     Listen {
         /// Where to listen, for instance /ip4/0.0.0.0/tcp/4001; can be given several times
         ///
@@ -60,7 +62,9 @@ Examples:
         options: NodeOptions,
     },
     /// Measure the round trip to a peer
-    #[command(after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10")]
+    #[command(
+        after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10 --security secio --muxer mplex"
+    )]
     Ping {
         #[command(flatten)]
         target: Target,
@@ -71,7 +75,9 @@ Examples:
         options: NodeOptions,
     },
     /// Ask a peer what it is: its software, protocols and addresses
-    #[command(after_help = "Example:\n  peerwork identify /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...")]
+    #[command(
+        after_help = "Example:\n  peerwork identify /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --security secio --muxer mplex"
+    )]
     Identify {
         #[command(flatten)]
         target: Target,
@@ -81,7 +87,9 @@ Examples:
     /// Send bytes to a peer, compare what comes back, and measure the throughput
     ///
     /// Opens a stream for /echo/1.0.0, which `peerwork listen` serves, sends BYTES bytes and reads them back at the same time.
-    #[command(after_help = "Example:\n  peerwork echo /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 100000000")]
+    #[command(
+        after_help = "Example:\n  peerwork echo /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 100000000 --security secio --muxer mplex"
+    )]
     Echo {
         #[command(flatten)]
         target: Target,
@@ -98,7 +106,7 @@ Examples:
     #[command(after_help = "\
 Example:
   peerwork keygen --out node.key
-  peerwork listen --key-file node.key")]
+  peerwork listen --security secio --muxer mplex --key-file node.key")]
     Keygen {
         /// Where to write the key
         #[arg(long, value_name = "FILE", default_value = "peerwork.key")]
@@ -120,14 +128,14 @@ pub(crate) struct Target {
 }
 
 /// The options of a command that runs a node.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Node options")]
 pub(crate) struct NodeOptions {
-    /// The security protocols to use, separated by commas, the preferred one first
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "secio")]
+    /// The security protocols to use, separated by commas, the preferred one first; needed
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) security: Vec<Security>,
-    /// The stream muxers to use, separated by commas, the preferred one first
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "mplex")]
+    /// The stream muxers to use, separated by commas, the preferred one first; needed
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) muxer: Vec<Muxer>,
     /// The type of the key of the new identity that the node gets
     #[arg(long, value_name = "TYPE", default_value = "ed25519", conflicts_with = "key_file")]
@@ -146,10 +154,23 @@ pub(crate) struct NodeOptions {
     pub(crate) timeout: Duration,
 }
 
+impl NodeOptions {
+    /// With secio and mplex where nothing was asked for. Only for nodes that meet each other in this process.
+    pub(crate) fn or_deprecated(mut self) -> Self {
+        if self.security.is_empty() {
+            self.security.push(Security::Secio);
+        }
+        if self.muxer.is_empty() {
+            self.muxer.push(Muxer::Mplex);
+        }
+        self
+    }
+}
+
 /// A security protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Security {
-    /// Encrypted and authenticated; what libp2p used until 2020
+    /// Encrypted and authenticated; what libp2p used until 2020, deprecated since
     Secio,
     /// Neither: for tests only
     Plaintext,
@@ -167,7 +188,7 @@ pub(crate) enum SecioSecret {
 /// A stream muxer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Muxer {
-    /// Many streams over one connection, without flow control
+    /// Many streams over one connection, without flow control; deprecated
     Mplex,
 }
 

@@ -5,10 +5,12 @@
 use bytes::{Buf, Bytes, BytesMut};
 use peerwork_core::connection::{ConnectionId, StreamEvent};
 use peerwork_core::machine::{Close, End};
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::muxer::{ReadError, WriteError};
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
 use peerwork_core::protocols::{StreamKey, Target};
+use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput, Usage};
 use peerwork_core::time::Instant;
@@ -57,15 +59,16 @@ impl Net {
     fn new() -> Self {
         let now = Instant::ORIGIN;
         let mut nodes = [1, 2].map(|number| {
-            let builder = NodeBuilder::new().configure(|config| {
-                config.ping.interval = None;
-                // They are two peers only.
-                let limits = &mut config.swarm.limits;
-                limits.max_connections_per_peer = COUNT + 1;
-                limits.max_inbound_streams_per_peer = 4 * COUNT;
-                limits.max_outbound_streams_per_peer = 4 * COUNT;
-            });
-            builder.build_local(Seed::reproducible(number), now)
+            let builder =
+                NodeBuilder::new().security(Secio::default()).muxer(Mplex::default()).configure(|config| {
+                    config.ping.interval = None;
+                    // They are two peers only.
+                    let limits = &mut config.swarm.limits;
+                    limits.max_connections_per_peer = COUNT + 1;
+                    limits.max_inbound_streams_per_peer = 4 * COUNT;
+                    limits.max_outbound_streams_per_peer = 4 * COUNT;
+                });
+            builder.build_local(Seed::reproducible(number), now).unwrap()
         });
         nodes[1].handle_protocol(ECHO, now);
         let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), now);

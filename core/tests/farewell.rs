@@ -8,12 +8,14 @@ use bytes::Bytes;
 use pair::Pair;
 use peerwork_core::connection::{ConnectionId, Framing};
 use peerwork_core::machine::Machine;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalOutput, NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::{
     FromSwarm, InboundProtocol, Protocol, RequestId, StreamOptions, Target, ToSwarm,
 };
 use peerwork_core::security::Role;
+use peerwork_core::security::secio::Secio;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::{Deadline, Instant};
 use smallvec::smallvec;
@@ -87,7 +89,10 @@ impl Protocol for Farewell {
 
 fn pair() -> Pair<Farewell> {
     Pair::connected(|| {
-        let builder = NodeBuilder::new().protocols(Farewell::default());
+        let builder = NodeBuilder::new()
+            .security(Secio::default())
+            .muxer(Mplex::default())
+            .protocols(Farewell::default());
         builder.configure(|config| config.ping.interval = None)
     })
 }

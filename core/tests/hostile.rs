@@ -9,8 +9,10 @@ use pair::{PROTOCOL, Pair};
 use peerwork_core::connection::{Connection, ConnectionId};
 use peerwork_core::machine::{End, Layer, Machine};
 use peerwork_core::muxer::ReadError;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::{LocalNode, LocalOutput, Node, NodeBuilder};
 use peerwork_core::protocols::{StreamKey, Target};
+use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
 use peerwork_core::time::Instant;
@@ -18,7 +20,10 @@ use peerwork_core::time::Instant;
 const NOW: Instant = Instant::ORIGIN;
 
 fn quiet() -> NodeBuilder {
-    NodeBuilder::new().configure(|config| config.ping.interval = None)
+    NodeBuilder::new()
+        .security(Secio::default())
+        .muxer(Mplex::default())
+        .configure(|config| config.ping.interval = None)
 }
 
 #[test]
@@ -60,8 +65,8 @@ struct Halves {
 
 impl Halves {
     fn new() -> Self {
-        let mut remote = quiet().build_local(Seed::reproducible(1), NOW);
-        let mut node = quiet().build(Seed::reproducible(2), NOW);
+        let mut remote = quiet().build_local(Seed::reproducible(1), NOW).unwrap();
+        let mut node = quiet().build(Seed::reproducible(2), NOW).unwrap();
         node.handle_input(SwarmInput::HandleProtocol { protocol: PROTOCOL }, NOW);
         let listener = node.listen(Pair::address(), NOW);
         remote.dial(Pair::address(), NOW);

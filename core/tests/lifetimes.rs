@@ -8,10 +8,12 @@ use pair::{PROTOCOL, Pair};
 use peerwork_core::connection::ConnectionError;
 use peerwork_core::machine::Blame;
 use peerwork_core::muxer::ReadError;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::ping::{PingCommand, PingEvent, PingId};
 use peerwork_core::protocols::{StreamError, Target};
+use peerwork_core::security::secio::Secio;
 use peerwork_core::swarm::{DialError, SwarmEvent, SwarmInput};
 use std::time::Duration;
 
@@ -19,7 +21,10 @@ const NANOSECOND: Duration = Duration::from_nanos(1);
 
 /// Nodes that do nothing of their own accord.
 fn quiet() -> NodeBuilder {
-    NodeBuilder::new().configure(|config| config.ping.interval = None)
+    NodeBuilder::new()
+        .security(Secio::default())
+        .muxer(Mplex::default())
+        .configure(|config| config.ping.interval = None)
 }
 
 #[test]

@@ -8,7 +8,9 @@ use bytes::BytesMut;
 use peerwork_core::connection::{Connection, ConnectionId};
 use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::machine::Close;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeConfig};
+use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{ListenerId, SwarmInput};
 use peerwork_core::time::Instant;
@@ -40,7 +42,9 @@ impl Net {
                 config.swarm.connection.crypto = Arc::clone(crypto);
                 config.swarm.limits.max_connections_per_peer = usize::MAX;
             };
-            NodeBuilder::new().configure(configure).build_local(Seed::reproducible(number), NOW)
+            let builder =
+                NodeBuilder::new().security(Secio::default()).muxer(Mplex::default()).configure(configure);
+            builder.build_local(Seed::reproducible(number), NOW).unwrap()
         });
         let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), NOW);
         let mut net = Self { nodes, listener, peers: Default::default() };

@@ -5,8 +5,10 @@
 use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use peerwork_core::address;
 use peerwork_core::connection::ConnectionId;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::NodeConfig;
+use peerwork_core::security::secio::Secio;
 use peerwork_tokio::{Node, NodeBuilder, Target};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
@@ -45,14 +47,16 @@ async fn settle(tasks: usize) {
 }
 
 fn builder() -> NodeBuilder {
-    NodeBuilder::new().configure(|config: &mut NodeConfig| {
-        config.ping.interval = None;
-        // They are two peers only.
-        let limits = &mut config.swarm.limits;
-        limits.max_connections_per_peer = COUNT + 1;
-        limits.max_inbound_streams_per_peer = 4 * COUNT;
-        limits.max_outbound_streams_per_peer = 4 * COUNT;
-    })
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default()).configure(
+        |config: &mut NodeConfig| {
+            config.ping.interval = None;
+            // They are two peers only.
+            let limits = &mut config.swarm.limits;
+            limits.max_connections_per_peer = COUNT + 1;
+            limits.max_inbound_streams_per_peer = 4 * COUNT;
+            limits.max_outbound_streams_per_peer = 4 * COUNT;
+        },
+    )
 }
 
 /// A node that listens and echoes, and one that dials it.

@@ -4,11 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use peerwork_core::address;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::NodeConfig;
+use peerwork_core::security::secio::Secio;
 use peerwork_tokio::{Node, NodeBuilder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::time::Duration;
+
+fn builder() -> NodeBuilder {
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
+}
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -41,7 +47,7 @@ fn an_idle_connection_costs_less_than_five_kibibytes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let test = async {
         let many = |config: &mut NodeConfig| config.swarm.limits.max_connections_per_peer = usize::MAX;
-        let start = || NodeBuilder::new().configure(many).start();
+        let start = || builder().configure(many).start();
         let nodes = [start().await.unwrap(), start().await.unwrap()];
         let any_port = address::parse("/ip4/127.0.0.1/tcp/0").unwrap();
         let address = nodes[1].listen(any_port).await.unwrap().address;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use peerwork_core::address::{self, Multiaddr, Protocol};
+use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::security::secio::Secio;
 use peerwork_core::swarm::{DialError, TransportError};
 use peerwork_tokio::{
     BoxFuture, Dns, Family, MAX_RESOLVED_ADDRESSES, Node, NodeBuilder, RequestError, ResolveError, Resolver,
@@ -14,6 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+
+fn builder() -> NodeBuilder {
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
+}
 
 /// The number of A records; all other questions are for AAAA.
 const A: u16 = 1;
@@ -123,8 +129,8 @@ async fn name_server() -> Dns {
 
 /// A node that resolves so, one that listens on the loopback address of IPv4, and the other's port.
 async fn pair(resolver: impl Resolver) -> (Node, Node, u16) {
-    let dialer = NodeBuilder::new().resolver(resolver).start().await.unwrap();
-    let listener = NodeBuilder::new().start().await.unwrap();
+    let dialer = builder().resolver(resolver).start().await.unwrap();
+    let listener = builder().start().await.unwrap();
     let listening = listener.listen(parse("/ip4/127.0.0.1/tcp/0")).await.unwrap();
     let port = listening.address.iter().find_map(|component| match component {
         Protocol::Tcp(port) => Some(port),
@@ -181,7 +187,7 @@ async fn a_wrong_peer_behind_a_name_is_found_out() {
         let address = parse(&format!("/dns4/four.example.org/tcp/{port}"));
         let expected = dialer.dial(address::with_peer_id(address.clone(), &listener.local_peer())).await;
         assert_eq!(expected.unwrap().peer, listener.local_peer());
-        let other = NodeBuilder::new().start().await.unwrap().local_peer();
+        let other = builder().start().await.unwrap().local_peer();
         let wrong = DialError::WrongPeer { expected: other, actual: listener.local_peer() };
         let error = dialer.dial(address::with_peer_id(address, &other)).await.unwrap_err();
         assert_eq!(error, RequestError::Failed(wrong));

@@ -6,14 +6,22 @@ use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::ConnectionError;
 use peerwork_core::identity::{Keypair, PeerId};
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::protocols::StreamError;
+use peerwork_core::records::{Record, RecordKey, RecordsError};
+use peerwork_core::routing::{FindError, KnownPeers};
+use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{DialError, ListenError, SwarmEvent, TransportError};
 use peerwork_tokio::{Connected, Event, Incoming, Node, NodeBuilder, RequestError, Stream, Target};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::time::Duration;
+
+fn builder() -> NodeBuilder {
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
+}
 
 const ECHO: ProtocolId = ProtocolId::from_static("/echo/1.0.0");
 
@@ -23,7 +31,7 @@ async fn bounded<T>(test: impl Future<Output = T>) -> T {
 }
 
 async fn node() -> Node {
-    NodeBuilder::new().start().await.unwrap()
+    builder().start().await.unwrap()
 }
 
 fn any_port() -> Multiaddr {
@@ -304,4 +312,25 @@ async fn silence_garbage_and_hang_ups_cost_nobody_else_anything() {
         drop(silent);
     })
     .await;
+}
+
+#[tokio::test]
+async fn peers_are_found_and_records_are_kept() {
+    let keypair = Keypair::ed25519_from_secret(&[7; 32]);
+    let (key, peer) = (keypair.public().clone(), keypair.public().to_peer_id());
+    let address: Multiaddr = "/ip4/10.0.0.1/tcp/4001".parse().unwrap();
+    let node = builder().peer_routing(KnownPeers::new().with(peer, address.clone())).start().await.unwrap();
+    assert_eq!(node.find_peer(peer).await, Ok(vec![address]));
+    assert_eq!(node.find_peer(node.local_peer()).await, Ok(vec![]));
+    let alone = builder().start().await.unwrap();
+    assert_eq!(alone.find_peer(peer).await, Err(RequestError::Failed(FindError::NoRouting)));
+
+    let name = RecordKey::new([b"/pk/".as_slice(), peer.as_bytes()].concat()).unwrap();
+    assert_eq!(node.get_record(name.clone()).await, Ok(None));
+    let record = Record { key: name.clone(), value: key.to_protobuf().into() };
+    assert_eq!(node.put_record(record.clone()).await, Ok(1));
+    assert_eq!(node.get_record(name.clone()).await, Ok(Some(record)));
+    let false_record = Record { key: name, value: alone.local_peer().to_bytes().into() };
+    let refused = node.put_record(false_record).await;
+    assert!(matches!(refused, Err(RequestError::Failed(RecordsError::Invalid(_)))), "{refused:?}");
 }

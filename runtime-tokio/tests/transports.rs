@@ -5,7 +5,9 @@
 use futures_util::StreamExt;
 use futures_util::stream;
 use peerwork_core::address::{self, Multiaddr, Protocol};
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::NodeEvent;
+use peerwork_core::security::secio::Secio;
 use peerwork_core::swarm::{DialError, ListenError, SwarmEvent, TransportError};
 use peerwork_tokio::{
     BoxFuture, Event, Io, Link, Listener, NodeBuilder, RequestError, StartError, Transport,
@@ -15,6 +17,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+fn builder() -> NodeBuilder {
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
+}
 
 /// Pipes in memory at `/memory/N`, for numbers below `end`. Clones share their addresses.
 #[derive(Clone)]
@@ -82,7 +88,7 @@ async fn bounded<T>(test: impl Future<Output = T>) -> T {
 async fn a_transport_of_the_users_own() {
     bounded(async {
         let memory = Memory::new(10);
-        let server = NodeBuilder::new()
+        let server = builder()
             .transport(memory.clone())
             .tcp()
             .listen(parse("/memory/7"))
@@ -92,7 +98,7 @@ async fn a_transport_of_the_users_own() {
             .unwrap();
         let addresses = server.listen_addresses().await.unwrap();
         assert_eq!(addresses.len(), 2);
-        let client = NodeBuilder::new().transport(memory).tcp().start().await.unwrap();
+        let client = builder().transport(memory).tcp().start().await.unwrap();
         for address in addresses {
             assert_eq!(address::split_peer_id(&address).unwrap().1, Some(server.local_peer()));
             let connected = client.dial(address).await.unwrap();
@@ -110,8 +116,7 @@ async fn a_transport_of_the_users_own() {
 async fn the_first_transport_that_takes_an_address_gets_it() {
     bounded(async {
         let (first, second) = (Memory::new(10), Memory::new(20));
-        let node =
-            NodeBuilder::new().transport(first.clone()).transport(second.clone()).start().await.unwrap();
+        let node = builder().transport(first.clone()).transport(second.clone()).start().await.unwrap();
         for number in [5, 15] {
             node.listen(parse(&format!("/memory/{number}"))).await.unwrap();
         }
@@ -141,9 +146,8 @@ async fn the_first_transport_that_takes_an_address_gets_it() {
 async fn errors_and_the_end_of_a_listener() {
     bounded(async {
         let memory = Memory::new(10);
-        let server =
-            NodeBuilder::new().transport(memory.clone()).listen(parse("/memory/1")).start().await.unwrap();
-        let client = NodeBuilder::new().transport(memory.clone()).start().await.unwrap();
+        let server = builder().transport(memory.clone()).listen(parse("/memory/1")).start().await.unwrap();
+        let client = builder().transport(memory.clone()).start().await.unwrap();
         let sender = memory.listeners.lock().unwrap().get(&1).cloned().unwrap();
         sender.send(Err(io::Error::other("no descriptors left"))).await.unwrap();
         client.dial(parse("/memory/1")).await.expect("an error does not end the listener");
@@ -167,11 +171,11 @@ async fn errors_and_the_end_of_a_listener() {
 #[tokio::test]
 async fn listening_on_all_addresses_names_each() {
     bounded(async {
-        let node = NodeBuilder::new().start().await.unwrap();
+        let node = builder().start().await.unwrap();
         let listening = node.listen(parse("/ip4/0.0.0.0/tcp/0")).await.unwrap();
         assert_eq!(listening.addresses.first(), Some(&listening.address));
         assert_eq!(node.listen_addresses().await.unwrap(), listening.addresses);
-        let friend = NodeBuilder::new().start().await.unwrap();
+        let friend = builder().start().await.unwrap();
         for address in listening.addresses {
             assert!(!address.to_string().contains("0.0.0.0"), "{address}");
             friend.dial(address).await.unwrap();
@@ -185,7 +189,7 @@ async fn listening_on_all_addresses_names_each() {
 #[tokio::test]
 async fn both_families_share_a_port() {
     bounded(async {
-        let node = NodeBuilder::new().start().await.unwrap();
+        let node = builder().start().await.unwrap();
         let Ok(listening) = node.listen(parse("/ip6/::/tcp/0")).await else {
             return eprintln!("skipped: this machine has no IPv6");
         };
@@ -202,11 +206,11 @@ async fn both_families_share_a_port() {
 #[tokio::test]
 async fn an_address_with_the_nodes_own_peer_id_can_be_listened_on_again() {
     bounded(async {
-        let node = NodeBuilder::new().start().await.unwrap();
+        let node = builder().start().await.unwrap();
         let first = node.listen(parse("/ip4/127.0.0.1/tcp/0")).await.unwrap();
         node.stop_listening(first.listener).await.unwrap();
         assert_eq!(node.listen(first.address.clone()).await.unwrap().address, first.address);
-        let other = NodeBuilder::new().start().await.unwrap();
+        let other = builder().start().await.unwrap();
         let error = other.listen(first.address).await.unwrap_err();
         assert!(error.to_string().starts_with("no transport takes this address; expected /ip4/"), "{error}");
         let error = other.listen(parse("/dns4/localhost/tcp/0")).await.unwrap_err();
@@ -219,7 +223,7 @@ async fn an_address_with_the_nodes_own_peer_id_can_be_listened_on_again() {
 async fn a_node_that_cannot_listen_does_not_start() {
     bounded(async {
         let memory = Memory::new(10);
-        let builder = || NodeBuilder::new().transport(memory.clone()).listen(parse("/memory/1"));
+        let builder = || builder().transport(memory.clone()).listen(parse("/memory/1"));
         let _first = builder().start().await.unwrap();
         let error = builder().start().await.unwrap_err();
         assert_eq!(
@@ -233,7 +237,7 @@ async fn a_node_that_cannot_listen_does_not_start() {
 
 #[test]
 fn a_node_starts_inside_a_runtime() {
-    let start = std::pin::pin!(NodeBuilder::new().start());
+    let start = std::pin::pin!(builder().start());
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(Err(error)) = start.poll(&mut cx) else { panic!("there is no runtime") };
     assert!(error.to_string().starts_with("a node starts inside an async runtime: "), "{error}");

@@ -11,15 +11,18 @@ use peerwork_core::muxer::MuxerProtocol;
 use peerwork_core::node;
 use peerwork_core::node::NodeConfig;
 use peerwork_core::protocols::Protocols;
+use peerwork_core::records::{RecordStore, Validator};
+use peerwork_core::routing::PeerRouting;
 use peerwork_core::security::SecurityProtocol;
 use peerwork_core::seed::Seed;
 use std::sync::Arc;
 
-/// Puts a node together and starts it on the runtime `R`: transports, security protocols, muxers and protocols are added one by one, each
-/// list in order of preference.
+/// Puts a node together and starts it on the runtime `R`: transports, security protocols, muxers, protocols, peer routing and record
+/// stores are added one by one, each list in order of preference.
 ///
-/// Where nothing is said, the node dials and listens with TCP, secures with secio, muxes with mplex, draws an Ed25519 identity from
-/// its seed and the seed from the operating system.
+/// How connections are secured and muxed must be said, see [`peerwork_core::node::NodeBuilder`]. Where nothing is said of the rest, the
+/// node dials and listens with TCP, keeps records in memory, asks nobody where peers are, draws an Ed25519 identity from its seed
+/// and the seed from the operating system.
 pub struct NodeBuilder<P, R> {
     node: node::NodeBuilder<P>,
     transports: Vec<Choice>,
@@ -85,6 +88,24 @@ impl<P, R> NodeBuilder<P, R> {
     #[must_use]
     pub fn crypto(self, provider: impl CryptoProvider) -> Self {
         self.map(|node| node.crypto(provider))
+    }
+
+    /// Adds a source of peers' addresses. All are asked at once.
+    #[must_use]
+    pub fn peer_routing(self, routing: impl PeerRouting + 'static) -> Self {
+        self.map(|node| node.peer_routing(routing))
+    }
+
+    /// Adds a place where records are kept. All are written and read at once.
+    #[must_use]
+    pub fn record_store(self, store: impl RecordStore + 'static) -> Self {
+        self.map(|node| node.record_store(store))
+    }
+
+    /// Sets by which rules records of a namespace are checked.
+    #[must_use]
+    pub fn validator(self, namespace: impl Into<String>, validator: impl Validator + 'static) -> Self {
+        self.map(|node| node.validator(namespace, validator))
     }
 
     /// Mounts the user's own protocols in place of those mounted before: one machine, or a tuple of them.
@@ -160,7 +181,8 @@ where
     /// Starts the node. It runs, and listens where it should, when this returns.
     ///
     /// # Errors
-    /// The caller is not inside the runtime, the operating system gives no randomness, or an address cannot be listened on.
+    /// The caller is not inside the runtime, the operating system gives no randomness, what was said does not make a node, or an
+    /// address cannot be listened on.
     pub async fn start(self) -> Result<Node<P>, StartError> {
         let Self { node, mut transports, resolver, addresses, seed, runtime } = self;
         let runtime = runtime.map_or_else(R::current, Ok)?;
@@ -173,7 +195,7 @@ where
             Choice::Tcp => Box::new(Tcp::new(runtime.clone(), resolver.clone())),
             Choice::Own(transport) => transport,
         });
-        let node = Node::start(node, seed, Transports(made.collect()), runtime.clone());
+        let node = Node::start(node, seed, Transports(made.collect()), runtime.clone())?;
         for address in addresses {
             if let Err(error) = node.listen(address.clone()).await {
                 return Err(StartError::Listen { address, error });

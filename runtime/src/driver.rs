@@ -3,7 +3,8 @@
 use crate::clock::Clock;
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
-use crate::node::{Connected, Listening, RequestError};
+use crate::node::{Connected, Listening};
+use crate::requests::{Reply, Request, Requests, answer, fail};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::stream::Stream;
 use crate::transport::{Link, Listener, Socket, Transports};
@@ -16,10 +17,6 @@ use peerwork_core::identity::PeerId;
 use peerwork_core::machine::Machine;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{Node, NodeCommand, NodeEvent};
-use peerwork_core::protocols::identify::{
-    IdentifyCommand, IdentifyError, IdentifyEvent, IdentifyId, IdentifyInfo,
-};
-use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
 use peerwork_core::swarm::{
     DialError, DialId, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
@@ -38,8 +35,6 @@ const MAX_WAITING_STREAMS: usize = 1_024;
 /// How long the driver waits after the system refused to accept a connection, for instance for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-type Reply<T, E> = oneshot::Sender<Result<T, RequestError<E>>>;
-
 /// What a handle wants.
 pub(crate) enum Command<P: Protocols> {
     Listen { address: Multiaddr, reply: Reply<Listening, ListenError> },
@@ -49,8 +44,7 @@ pub(crate) enum Command<P: Protocols> {
     OpenStream { target: Target, protocols: SmallVec<[ProtocolId; 1]>, reply: Reply<Stream, StreamError> },
     HandleProtocol { protocol: ProtocolId, reply: oneshot::Sender<Option<mpsc::Receiver<Stream>>> },
     Disconnect { connection: ConnectionId },
-    Ping { peer: PeerId, reply: Reply<Duration, PingError> },
-    Identify { peer: PeerId, reply: Reply<Arc<IdentifyInfo>, IdentifyError> },
+    Request(Request),
     Protocol(P::Command),
     Subscribe { reply: oneshot::Sender<Events<P::Event>> },
     Shutdown { reply: oneshot::Sender<()> },
@@ -113,8 +107,7 @@ struct Waiting {
     listens: BTreeMap<ListenerId, Reply<Listening, ListenError>>,
     dials: BTreeMap<DialId, Reply<Connected, DialError>>,
     opens: BTreeMap<RequestId, Reply<Stream, StreamError>>,
-    pings: BTreeMap<PingId, Reply<Duration, PingError>>,
-    identifies: BTreeMap<IdentifyId, Reply<Arc<IdentifyInfo>, IdentifyError>>,
+    requests: Requests,
     /// Dropped when everything has ended.
     shutdowns: Vec<oneshot::Sender<()>>,
     next: u64,
@@ -254,16 +247,9 @@ where
             }
             Command::HandleProtocol { protocol, reply } => self.add_handler(protocol, reply),
             Command::Disconnect { connection } => self.input(SwarmInput::Disconnect { connection }),
-            Command::Ping { peer, reply } => {
-                let id = PingId(self.waiting.next());
-                self.waiting.pings.insert(id, reply);
-                self.input(SwarmInput::Command(NodeCommand::Ping(PingCommand::Ping { id, peer })));
-            }
-            Command::Identify { peer, reply } => {
-                let id = IdentifyId(self.waiting.next());
-                self.waiting.identifies.insert(id, reply);
-                let command = IdentifyCommand::Identify { id, peer };
-                self.input(SwarmInput::Command(NodeCommand::Identify(command)));
+            Command::Request(request) => {
+                let command = self.waiting.requests.start(request);
+                self.input(SwarmInput::Command(command));
             }
             Command::Protocol(command) => {
                 self.input(SwarmInput::Command(NodeCommand::Protocol(command)));
@@ -460,39 +446,8 @@ where
     }
 
     fn handle_protocol_event(&mut self, event: NodeEvent<P::Event>) {
-        match &event {
-            NodeEvent::Ping(PingEvent::Pong { id: Some(id), round_trip, .. }) => {
-                succeed(self.waiting.pings.remove(id), round_trip);
-            }
-            NodeEvent::Ping(PingEvent::Failed { id: Some(id), error, .. }) => {
-                fail(self.waiting.pings.remove(id), error);
-            }
-            NodeEvent::Identify(IdentifyEvent::Received { id: Some(id), info, .. }) => {
-                succeed(self.waiting.identifies.remove(id), info);
-            }
-            NodeEvent::Identify(IdentifyEvent::Failed { id: Some(id), error, .. }) => {
-                fail(self.waiting.identifies.remove(id), error);
-            }
-            _ => {}
-        }
+        self.waiting.requests.note(&event);
         self.subscribers.send(&Event::Protocol(event));
-    }
-}
-
-/// Answers a call whose caller may have gone.
-fn answer<T, E>(reply: Reply<T, E>, result: Result<T, E>) {
-    drop(reply.send(result.map_err(RequestError::Failed)));
-}
-
-fn succeed<T: Clone, E>(reply: Option<Reply<T, E>>, result: &T) {
-    if let Some(reply) = reply {
-        answer(reply, Ok(result.clone()));
-    }
-}
-
-fn fail<T, E: Clone>(reply: Option<Reply<T, E>>, error: &E) {
-    if let Some(reply) = reply {
-        answer(reply, Err(error.clone()));
     }
 }
 

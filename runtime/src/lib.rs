@@ -15,6 +15,7 @@ mod connection;
 mod driver;
 mod events;
 mod node;
+mod requests;
 mod resolver;
 mod runtime;
 mod stream;

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::driver::{Command, Driver};
 use crate::events::Events;
+use crate::requests::Request;
 use crate::runtime::Runtime;
 use crate::stream::Stream;
 use crate::transport::Transports;
@@ -13,10 +14,12 @@ use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::identity::PeerId;
 use peerwork_core::negotiation::ProtocolId;
-use peerwork_core::node::NodeBuilder;
+use peerwork_core::node::{BuildError, NodeBuilder};
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyInfo};
 use peerwork_core::protocols::ping::PingError;
 use peerwork_core::protocols::{Protocols, StreamError, Target};
+use peerwork_core::records::{Record, RecordKey, RecordsError};
+use peerwork_core::routing::FindError;
 use peerwork_core::security::Role;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{DialError, ListenError, ListenerId, SwarmEvent};
@@ -56,6 +59,9 @@ pub enum StartError {
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {0}")]
     NoEntropy(getrandom::Error),
+    /// What was said does not make a node.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -161,14 +167,14 @@ where
         seed: Seed,
         transports: Transports,
         runtime: R,
-    ) -> Self {
+    ) -> Result<Self, BuildError> {
         let clock = Clock::start();
-        let node = builder.build(seed, clock.now());
+        let node = builder.build(seed, clock.now())?;
         let local_peer = node.local_peer();
         let (commands, receiver) = mpsc::channel(CHANNEL_CAPACITY);
         let driver = Driver::new(node, runtime.clone(), transports, clock, receiver, CHANNEL_CAPACITY);
         runtime.spawn(Box::pin(driver.run()));
-        Self { local_peer, commands }
+        Ok(Self { local_peer, commands })
     }
 
     /// Who this node is.
@@ -255,7 +261,7 @@ where
     /// # Errors
     /// See [`PingError`]; or the node has stopped.
     pub async fn ping(&self, peer: PeerId) -> Result<Duration, RequestError<PingError>> {
-        self.call(|reply| Command::Ping { peer, reply }).await
+        self.call(|reply| Command::Request(Request::Ping { peer, reply })).await
     }
 
     /// Asks a connected peer what it is.
@@ -263,7 +269,32 @@ where
     /// # Errors
     /// See [`IdentifyError`]; or the node has stopped.
     pub async fn identify(&self, peer: PeerId) -> Result<Arc<IdentifyInfo>, RequestError<IdentifyError>> {
-        self.call(|reply| Command::Identify { peer, reply }).await
+        self.call(|reply| Command::Request(Request::Identify { peer, reply })).await
+    }
+
+    /// Asks every source of peer routing where a peer may be. Answers when all have answered, after
+    /// [`QUERY_TIMEOUT`](peerwork_core::routing::QUERY_TIMEOUT) at the latest; nobody may know anything.
+    ///
+    /// # Errors
+    /// See [`FindError`]; or the node has stopped.
+    pub async fn find_peer(&self, peer: PeerId) -> Result<Vec<Multiaddr>, RequestError<FindError>> {
+        self.call(|reply| Command::Request(Request::FindPeer { peer, reply })).await
+    }
+
+    /// Keeps a record in every record store, and gives the number of those that do keep it.
+    ///
+    /// # Errors
+    /// See [`RecordsError`]; or the node has stopped.
+    pub async fn put_record(&self, record: Record) -> Result<usize, RequestError<RecordsError>> {
+        self.call(|reply| Command::Request(Request::PutRecord { record, reply })).await
+    }
+
+    /// The best record of a key that any record store has, if any has one.
+    ///
+    /// # Errors
+    /// See [`RecordsError`]; or the node has stopped.
+    pub async fn get_record(&self, key: RecordKey) -> Result<Option<Record>, RequestError<RecordsError>> {
+        self.call(|reply| Command::Request(Request::GetRecord { key, reply })).await
     }
 
     /// Commands one of the user's own protocols. Its answers are [`Event`](crate::Event)s.

@@ -10,6 +10,7 @@ use crate::toy::upgrade::Upgrader;
 use peerwork_core::crypto::Fast;
 use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::identity::Keypair;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::{LocalNode, NodeBuilder};
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
@@ -72,8 +73,16 @@ impl Crypto {
 /// When every network starts.
 pub const START: Instant = Instant::from_nanos(3_600_000_000_000);
 
-/// Node number `number`, which has nothing of its own accord to do: no pings, no end of idle connections.
+/// What the recipes make is secured and muxed.
+const COMPLETE: &str = "the node has all that it needs";
+
+/// Node number `number`, muxed with mplex, which has nothing of its own accord to do: no pings, no end of idle connections.
 pub fn builder(number: u8, security: Security) -> NodeBuilder<Toys> {
+    secured(number, security).muxer(Mplex::default())
+}
+
+/// As [`builder`] makes it, without a muxer yet.
+pub fn secured(number: u8, security: Security) -> NodeBuilder<Toys> {
     let builder = NodeBuilder::new()
         .identity(Keypair::ed25519_from_secret(&[number + 1; 32]))
         .protocols((Counter::default(), Upgrader::default()))
@@ -96,7 +105,8 @@ fn seed(seed: u64, number: u8) -> Seed {
 
 /// Two [`LocalNode`]s.
 pub fn local(security: Security, faults: Faults, chance: u64) -> Rc<RefCell<Network<LocalNode<Toys>>>> {
-    let nodes = [0, 1].map(|number| builder(number, security).build_local(seed(chance, number), START));
+    let nodes = [0, 1]
+        .map(|number| builder(number, security).build_local(seed(chance, number), START).expect(COMPLETE));
     Rc::new(RefCell::new(Network::new(nodes, faults, Seed::reproducible(chance), START)))
 }
 
@@ -127,7 +137,7 @@ pub fn halves<C: Link>(
     let nodes = [0, 1].map(|number| {
         let mut seed = seed(chance, number);
         let delays = seed.child("delays");
-        Halves::new(builder(number, security).build(seed, START), max_delay, delays)
+        Halves::new(builder(number, security).build(seed, START).expect(COMPLETE), max_delay, delays)
     });
     Rc::new(RefCell::new(Network::new(nodes, faults, Seed::reproducible(chance), START)))
 }

@@ -38,7 +38,7 @@ impl Report for Key {
         let rows =
             palette.rows(&[("peer id", &self.peer), ("key file", &self.file), ("type", &self.key_type)]);
         let hint = format!(
-            "Keep the file secret. A node with this identity:\n  peerwork listen --key-file {}",
+            "Keep the file secret. A node with this identity:\n  peerwork listen --security secio --muxer mplex --key-file {}",
             self.file
         );
         format!("{rows}\n{}", palette.faint(hint))

@@ -17,7 +17,7 @@ use crate::output::Output;
 /// Why it failed. What it has printed until then is true nevertheless.
 pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::Demo { options } => demo::run(options, output).await,
+        Command::Demo { options } => demo::run(&options.clone().or_deprecated(), output).await,
         Command::Listen { addresses, options } => listen::run(addresses, options, output).await,
         Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,
         Command::Identify { target, options } => identify::run(&target.address, options, output).await,

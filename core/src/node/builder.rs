@@ -1,15 +1,14 @@
 //! Putting a node together.
 
 use super::{LocalNode, Node, NodeConfig};
-use crate::crypto::CryptoProvider;
+use crate::crypto::{CryptoProvider, UnsupportedKey};
 use crate::identity::Keypair;
+use crate::machine::Blame;
 use crate::muxer::MuxerProtocol;
-use crate::muxer::mplex::Mplex;
 use crate::protocols::Protocols;
 use crate::records::{MemoryStore, RecordStore, Records, Validator, Validators};
 use crate::routing::{PeerRouting, Routing};
 use crate::security::SecurityProtocol;
-use crate::security::secio::Secio;
 use crate::seed::Seed;
 use crate::time::Instant;
 use std::sync::Arc;
@@ -17,8 +16,9 @@ use std::sync::Arc;
 /// Puts a node together: security protocols, muxers, protocols, peer routing and record stores are added one by one, each list in
 /// order of preference. Transports are added where the node is started, with its runtime.
 ///
-/// Where nothing is said, the node secures with secio, muxes with mplex, keeps records in memory, asks nobody where peers are,
-/// and draws an Ed25519 identity from its seed.
+/// How connections are secured and muxed must be said: [`secio`](crate::security::secio) and [`mplex`](crate::muxer::mplex) are deprecated by
+/// their own specifications, [`plaintext`](crate::security::plaintext) is for tests, and none is used unless asked for. Where nothing
+/// is said of the rest, the node keeps records in memory, asks nobody where peers are, and draws an Ed25519 identity from its seed.
 #[derive(Debug)]
 pub struct NodeBuilder<P = ()> {
     config: NodeConfig,
@@ -27,6 +27,29 @@ pub struct NodeBuilder<P = ()> {
     stores: Vec<Box<dyn RecordStore>>,
     validators: Validators,
     protocols: P,
+}
+
+/// Why a node cannot be built. Blame: the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// No security protocol was added.
+    #[error(
+        "the node has no security protocol; add one, since none is used unless asked for: secio is deprecated"
+    )]
+    NoSecurity,
+    /// No muxer was added.
+    #[error("the node has no muxer; add one, since none is used unless asked for: mplex is deprecated")]
+    NoMuxer,
+    /// The node could not prove who it is.
+    #[error("the node cannot prove its identity: {0}")]
+    Identity(#[from] UnsupportedKey),
+}
+
+impl BuildError {
+    /// Whose fault it is: the caller's.
+    pub fn blame(self) -> Blame {
+        Blame::Caller
+    }
 }
 
 impl Default for NodeBuilder {
@@ -117,24 +140,32 @@ impl<P> NodeBuilder<P> {
 
 impl<P: Protocols> NodeBuilder<P> {
     /// The node, for a driver that keeps the connections itself.
-    pub fn build(mut self, mut seed: Seed, now: Instant) -> Node<P> {
-        let connection = &mut self.config.swarm.connection;
+    ///
+    /// # Errors
+    /// Nothing secures or muxes its connections, or its crypto provider does not sign with a key of its identity's type.
+    pub fn build(mut self, mut seed: Seed, now: Instant) -> Result<Node<P>, BuildError> {
+        let connection = &self.config.swarm.connection;
         if connection.security.is_empty() {
-            connection.security.push(Arc::new(Secio::default()));
+            return Err(BuildError::NoSecurity);
         }
         if connection.muxers.is_empty() {
-            connection.muxers.push(Arc::new(Mplex::default()));
+            return Err(BuildError::NoMuxer);
         }
+        let keypair = self.keypair.unwrap_or_else(|| Keypair::generate_ed25519(&mut seed.child("identity")));
+        // Otherwise every handshake would fail.
+        connection.crypto.sign(&keypair, b"")?;
         if self.stores.is_empty() {
             self.stores.push(Box::new(MemoryStore::default()));
         }
         let services = (Routing::new(self.routing), Records::new(self.stores, self.validators));
-        let keypair = self.keypair.unwrap_or_else(|| Keypair::generate_ed25519(&mut seed.child("identity")));
-        Node::new(self.config, keypair, services, self.protocols, seed, now)
+        Ok(Node::new(self.config, keypair, services, self.protocols, seed, now))
     }
 
     /// The node together with its connections, for one thread.
-    pub fn build_local(self, seed: Seed, now: Instant) -> LocalNode<P> {
-        LocalNode::new(self.build(seed, now))
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_local(self, seed: Seed, now: Instant) -> Result<LocalNode<P>, BuildError> {
+        self.build(seed, now).map(LocalNode::new)
     }
 }

@@ -6,7 +6,7 @@
 mod builder;
 mod local;
 
-pub use builder::NodeBuilder;
+pub use builder::{BuildError, NodeBuilder};
 pub use local::{LocalNode, LocalOutput};
 
 use crate::address::Multiaddr;

@@ -43,7 +43,7 @@ impl<P: Protocols> Pair<P> {
     /// Two nodes built by `builder`, the second of which listens.
     pub(crate) fn new(builder: impl Fn() -> NodeBuilder<P>) -> Self {
         let now = Instant::ORIGIN;
-        let mut nodes = [1, 2].map(|number| builder().build_local(Seed::reproducible(number), now));
+        let mut nodes = [1, 2].map(|number| builder().build_local(Seed::reproducible(number), now).unwrap());
         for node in &mut nodes {
             node.handle_protocol(PROTOCOL, now);
         }

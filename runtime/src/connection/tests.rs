@@ -4,9 +4,11 @@
 
 use super::*;
 use peerwork_core::machine::Machine;
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::NodeBuilder;
 use peerwork_core::protocols::{RequestId, Target};
+use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput, SwarmOutput};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,13 +42,17 @@ impl Wake for Woken {
     }
 }
 
+fn builder() -> NodeBuilder {
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
+}
+
 /// A connection with one raw stream, both made with another node in memory.
 fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
     let address = || "/ip4/10.0.0.2/tcp/1".parse().unwrap();
-    let mut remote = NodeBuilder::new().build_local(Seed::reproducible(2), now);
+    let mut remote = builder().build_local(Seed::reproducible(2), now).unwrap();
     remote.handle_protocol(PROTOCOL, now);
     let listener = remote.listen(address(), now);
-    let mut node = NodeBuilder::new().build(Seed::reproducible(1), now);
+    let mut node = builder().build(Seed::reproducible(1), now).unwrap();
     node.dial(address(), now);
     let (mut connection, mut remote_id) = (None::<Connection>, None);
     for _ in 0..100 {

@@ -61,7 +61,7 @@ impl Pair {
         let mut nodes = [1, 2].map(|number| {
             let muxer = Mplex { max_stream_buffer_bytes: 300, max_inbound_streams: 5, ..Mplex::default() };
             let builder = NodeBuilder::new().security(Plaintext).muxer(muxer);
-            builder.build_local(Seed::reproducible(number), now)
+            builder.build_local(Seed::reproducible(number), now).expect("it is secured and muxed")
         });
         let address = "/ip4/10.0.0.2/tcp/1".parse().unwrap_or_else(|_| unreachable!("the address is valid"));
         for node in &mut nodes {

@@ -43,7 +43,9 @@ fn network(chance: u64) -> Loop {
             0 => builder.configure(|config| config.swarm.limits = limits()),
             _ => builder,
         };
-        builder.build_local(Seed::reproducible(chance).child(&format!("node {number}")), recipe::START)
+        builder
+            .build_local(Seed::reproducible(chance).child(&format!("node {number}")), recipe::START)
+            .unwrap()
     });
     Rc::new(RefCell::new(Network::new(nodes, FAULTS, Seed::reproducible(chance), recipe::START)))
 }

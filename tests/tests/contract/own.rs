@@ -12,8 +12,8 @@ use std::rc::Rc;
 fn the_story_over_a_security_protocol_and_a_muxer_of_ones_own() {
     for (faults, chance) in [(Faults::NONE, 0), (FAULTS, 1), (FAULTS, 2)] {
         let nodes = [0, 1].map(|number| {
-            let builder = recipe::builder(number, Security::Toy).muxer(ToyMux::default());
-            builder.build_local(Seed::reproducible(chance).child(&format!("node {number}")), START)
+            let builder = recipe::secured(number, Security::Toy).muxer(ToyMux::default());
+            builder.build_local(Seed::reproducible(chance).child(&format!("node {number}")), START).unwrap()
         });
         let network = Network::new(nodes, faults, Seed::reproducible(chance), START);
         assert_eq!(story(Rc::new(RefCell::new(network))), expected(), "chance {chance}");

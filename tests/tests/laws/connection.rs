@@ -4,6 +4,7 @@ use bytes::{Buf, BytesMut};
 use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::{ConnectionId, StreamEvent};
 use peerwork_core::machine::{Close, End, Layer};
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::muxer::{ReadError, StreamId, WriteError};
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeCommand, NodeEvent};
@@ -63,7 +64,7 @@ impl LayerSubject for Connecting {
     }
 
     fn build(&self, case: u64, now: Instant) -> NodePipe {
-        let builder = NodeBuilder::new().configure(|config| {
+        let builder = NodeBuilder::new().muxer(Mplex::default()).configure(|config| {
             // A connection is not idle while a slow writer has yet to take the end of a stream.
             config.swarm.connection.idle_timeout = None;
             config.swarm.connection.lazy_security = self.lazy;
@@ -77,7 +78,7 @@ impl LayerSubject for Connecting {
             None => builder.security(Plaintext),
         };
         let seed = Seed::reproducible(case).child(&format!("{:?}", self.role));
-        NodePipe::new(builder.build_local(seed, now), self.role, now)
+        NodePipe::new(builder.build_local(seed, now).unwrap(), self.role, now)
     }
 
     fn script(&self, case: u64) -> Result<Vec<Step>, String> {

@@ -5,6 +5,7 @@ use peerwork_core::address::{Multiaddr, with_peer_id};
 use peerwork_core::connection::{Connection, ConnectionId, ToNode};
 use peerwork_core::identity::PeerId;
 use peerwork_core::machine::{Close, End, Layer};
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalNode, LocalOutput, Node, NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::identify::{IdentifyCommand, IdentifyEvent, IdentifyId};
@@ -79,7 +80,11 @@ impl MachineSubject for Networking {
 
     fn build(&self, case: u64, now: Instant) -> (Node, Town) {
         let mut draw = Seed::reproducible(case).child("town");
-        let node = NodeBuilder::new().security(Plaintext).build(draw.child("node"), now);
+        let node = NodeBuilder::new()
+            .security(Plaintext)
+            .muxer(Mplex::default())
+            .build(draw.child("node"), now)
+            .unwrap();
         (node, Town::new(draw, now))
     }
 
@@ -141,8 +146,8 @@ impl MachineSubject for Networking {
 impl Town {
     fn new(mut draw: Seed, now: Instant) -> Self {
         let mut remote = |number| {
-            let builder = NodeBuilder::new().security(Plaintext);
-            let mut node = builder.build_local(draw.child("remote"), now);
+            let builder = NodeBuilder::new().security(Plaintext).muxer(Mplex::default());
+            let mut node = builder.build_local(draw.child("remote"), now).unwrap();
             node.handle_protocol(CHAT, now);
             let listener = node.listen(address(number), now);
             Remote { node, listener }
