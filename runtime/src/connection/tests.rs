@@ -106,3 +106,33 @@ fn a_reader_hears_of_a_write_that_fails_while_it_asks() {
     let heard = shared.poll_read(stream, 10, &mut cx).is_ready() || woken.0.load(Ordering::SeqCst);
     assert!(heard, "nobody would ever wake the reader");
 }
+
+/// Notes whether the connection's lock is free when it wakes.
+struct Unlocked {
+    shared: Arc<Shared>,
+    is_free: AtomicBool,
+}
+
+impl Wake for Unlocked {
+    fn wake(self: Arc<Self>) {
+        self.is_free.store(self.shared.state.try_lock().is_some(), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn tasks_are_woken_without_the_lock() {
+    let clock = Clock::start();
+    let (connection, stream) = connection_with_stream(clock.now());
+    let shared = Arc::new(Shared::new(connection, Box::new(Broken), clock));
+    shared.attach(stream);
+    let [task, reader] =
+        [(); 2].map(|()| Arc::new(Unlocked { shared: shared.clone(), is_free: AtomicBool::new(false) }));
+    shared.state.lock().task = Some(Waker::from(task.clone()));
+    let waker = Waker::from(reader.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(shared.poll_read(stream, 10, &mut cx).is_pending());
+    shared.reset(stream);
+    for woken in [task, reader] {
+        assert!(woken.is_free.load(Ordering::SeqCst), "it was not woken, or met the lock");
+    }
+}
