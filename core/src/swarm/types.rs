@@ -166,7 +166,7 @@ pub enum SwarmOutput<E> {
     Dial {
         /// Comes back in the answer.
         connection: ConnectionId,
-        /// Where, without a peer id.
+        /// Where, without a peer id. Names in it are the driver's to resolve.
         address: Multiaddr,
     },
     /// For the driver: nobody waits for this dial any more. Needs no answer.
