@@ -63,8 +63,9 @@ pub struct StreamOptions {
     /// Whether a stream of this kind keeps an otherwise idle connection open.
     pub keep_alive: bool,
     /// For a stream that we open: do not wait for the answer to the last proposal, so for no answer if there is only one. The
-    /// stream counts as open at once, and what is written leaves right behind the proposal, a round trip earlier. If the remote
-    /// does not speak the protocol, the stream ends with [`StreamCloseCause::NotAgreed`] instead of not being opened, or with
+    /// stream counts as open at once, and what is written leaves right behind the proposal, a round trip earlier. The answer still has
+    /// to come within the [negotiation timeout](crate::connection::ConnectionConfig::negotiation_timeout). If the remote does not
+    /// speak the protocol, the stream ends with [`StreamCloseCause::NotAgreed`] instead of not being opened, or with
     /// [`StreamCloseCause::Reset`] if the remote's reset overtakes its answer.
     pub lazy: bool,
 }
