@@ -91,6 +91,11 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! - `aws-lc` (on by default): nodes use the [fast crypto provider](peerwork_core::crypto), which needs a C compiler to build. Without it they use the
+//!   portable one, which does not sign with RSA identities.
 
 mod dns;
 mod tcp;
