@@ -165,6 +165,16 @@ impl NodeOptions {
         }
         self
     }
+
+    /// What the other side has to say to understand this one.
+    pub(crate) fn protocols(&self) -> String {
+        format!("--security {} --muxer {}", names(&self.security), names(&self.muxer))
+    }
+}
+
+fn names(values: &[impl ValueEnum]) -> String {
+    let values = values.iter().filter_map(ValueEnum::to_possible_value);
+    values.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(",")
 }
 
 /// A security protocol.

@@ -5,9 +5,15 @@
 mod pair;
 
 use pair::{PROTOCOL, Pair};
+use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::NodeBuilder;
 use peerwork_core::protocols::{StreamKey, Target};
+use peerwork_core::security::secio::Secio;
 use std::time::Duration;
+
+fn builder() -> NodeBuilder {
+    NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
+}
 
 fn wants_input(pair: &Pair) -> bool {
     pair.ids[1].is_some_and(|id| pair.nodes[1].wants_input(id))
@@ -24,7 +30,7 @@ fn fill(pair: &mut Pair, stream: StreamKey) {
 
 #[test]
 fn a_full_stream_that_is_reset_makes_way_for_others() {
-    let mut pair = Pair::connected(NodeBuilder::new);
+    let mut pair = Pair::connected(builder);
     let [ours, theirs] = pair.open().unwrap();
     fill(&mut pair, ours);
     assert_eq!(pair.open(), None);
@@ -37,7 +43,7 @@ fn a_full_stream_that_is_reset_makes_way_for_others() {
 
 #[test]
 fn a_full_stream_that_nobody_reads_makes_way_for_others_in_time() {
-    let mut pair = Pair::connected(NodeBuilder::new);
+    let mut pair = Pair::connected(builder);
     let [ours, _] = pair.open().unwrap();
     fill(&mut pair, ours);
     pair.pass(Duration::from_secs(5));
@@ -47,7 +53,7 @@ fn a_full_stream_that_nobody_reads_makes_way_for_others_in_time() {
 #[test]
 fn a_burst_of_streams_behind_much_data_opens() {
     const COUNT: usize = 900;
-    let mut pair = Pair::connected(NodeBuilder::new);
+    let mut pair = Pair::connected(builder);
     let [busy, _] = pair.open().unwrap();
     while pair.nodes[0].write(busy, &[7; 50_000], pair.now).is_ok() {}
     pair.opened = Default::default();
@@ -61,7 +67,7 @@ fn a_burst_of_streams_behind_much_data_opens() {
 
 #[test]
 fn a_write_takes_something_or_blocks() {
-    let mut pair = Pair::connected(NodeBuilder::new);
+    let mut pair = Pair::connected(builder);
     let [stream, theirs] = pair.open().unwrap();
     // A first write of about the size of a secure frame, and a second one behind it.
     for first in 64 * 1024 - 100..=64 * 1024 {

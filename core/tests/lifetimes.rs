@@ -112,7 +112,7 @@ fn is_over(pair: &Pair, me: usize) -> bool {
 
 #[test]
 fn pings_do_not_keep_a_connection_alive() {
-    let mut pair = Pair::connected(NodeBuilder::new);
+    let mut pair = Pair::connected(|| NodeBuilder::new().security(Secio::default()).muxer(Mplex::default()));
     pair.pass(Duration::from_secs(59));
     let pongs = pair.protocol_events[0]
         .iter()

@@ -19,13 +19,18 @@ pub(crate) async fn run(addresses: &[String], options: &NodeOptions, output: &Ou
     let addresses =
         addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, Failure>>()?;
     let node = node::start(options, output).await?;
-    let served = serve(&node, addresses, output).await;
+    let served = serve(&node, addresses, &options.protocols(), output).await;
     node::stop(&node).await;
     served?;
     Ok(output.success(&Stopped {})?)
 }
 
-async fn serve(node: &Node, addresses: Vec<Multiaddr>, output: &Output) -> Result<(), Failure> {
+async fn serve(
+    node: &Node,
+    addresses: Vec<Multiaddr>,
+    protocols: &str,
+    output: &Output,
+) -> Result<(), Failure> {
     let signal = stop_signal().map_err(Failure::System)?;
     tokio::pin!(signal);
     let mut events = node.events().await?;
@@ -39,7 +44,9 @@ async fn serve(node: &Node, addresses: Vec<Multiaddr>, output: &Output) -> Resul
         reachable.push(listening.address);
     }
     if let Some(address) = reachable.first() {
-        let hint = format!("Try this in another terminal:\n  peerwork ping {address}\nCtrl-C ends the node.");
+        let hint = format!(
+            "Try this in another terminal:\n  peerwork ping {address} {protocols}\nCtrl-C ends the node."
+        );
         output.note(|palette| palette.faint(hint).to_string())?;
     }
     loop {

@@ -62,8 +62,8 @@ fn wrong_addresses() {
         ),
     ];
     for (address, expected) in cases {
-        assert_eq!(peerwork(&["ping", address]).failure(), expected);
-        let run = peerwork(&["identify", address, "--json"]);
+        assert_eq!(node(&["ping", address]).failure(), expected);
+        let run = node(&["identify", address, "--json"]);
         assert_eq!((run.status, run.stderr.as_str()), (Some(1), ""));
         let [line] = &run.json()[..] else { panic!("one line is expected: {run:?}") };
         assert_eq!(line["ok"], false);
@@ -109,7 +109,7 @@ fn places_where_nobody_can_listen() {
         ),
     ];
     for (address, expected) in cases {
-        assert_eq!(peerwork(&["listen", "--listen", address]).failure(), expected);
+        assert_eq!(node(&["listen", "--listen", address]).failure(), expected);
     }
     drop(taken);
 }
@@ -121,7 +121,7 @@ fn nobody_is_there() {
         "cannot connect to {address}: connection refused: nobody listens there; start a node there, for instance with \
          peerwork listen"
     );
-    assert_eq!(peerwork(&["ping", address]).failure(), expected);
+    assert_eq!(node(&["ping", address]).failure(), expected);
 }
 
 #[test]
@@ -164,7 +164,8 @@ fn another_peer_is_there() {
 #[test]
 fn nothing_in_common() {
     let listener = Listener::start(&[]);
-    let run = peerwork(&["--json", "ping", &listener.address, "--security", "plaintext"]);
+    let plaintext = ["--security", "plaintext", "--muxer", "mplex"];
+    let run = peerwork(&[&["--json", "ping", &listener.address][..], &plaintext].concat());
     assert_eq!(run.status, Some(1));
     assert!(run.stderr.starts_with("warning: plaintext does not encrypt"), "{run:?}");
     let error = json(run.stdout.trim_end())["error"].as_str().map(str::to_owned);
@@ -174,4 +175,17 @@ fn nothing_in_common() {
         listener.address
     );
     assert_eq!(error, Some(expected));
+}
+
+#[test]
+fn deprecated_protocols_are_not_used_unless_asked_for() {
+    let advice = |option: &str, example: &str| {
+        format!(
+            "say what to use with --{option}, for instance --{option} {example}, which is deprecated and used only if asked for"
+        )
+    };
+    assert_eq!(peerwork(&["listen"]).failure(), advice("security", "secio"));
+    assert_eq!(peerwork(&["listen", "--muxer", "mplex"]).failure(), advice("security", "secio"));
+    let run = peerwork(&["ping", "/ip4/127.0.0.1/tcp/1", "--security", "secio"]);
+    assert_eq!(run.failure(), advice("muxer", "mplex"));
 }

@@ -25,7 +25,7 @@ fn a_command_that_runs_a_node_has_the_options_of_nodes() {
         }
     }
     let help = peerwork(&["ping", "--help"]).success();
-    assert!(help.contains("[default: secio]") && help.contains("[default: 20]"), "{help}");
+    assert!(help.contains("--security <LIST>") && help.contains("[default: 20]"), "{help}");
 }
 
 #[test]

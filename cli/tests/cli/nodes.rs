@@ -169,6 +169,7 @@ fn an_output_that_nobody_reads_ends_the_program_quietly() {
     for arguments in
         [&["listen"][..], &["listen", "--json"], &["demo"], &["ping", "/ip4/127.0.0.1/tcp/1", "--json"]]
     {
+        let arguments = &[arguments, &SECIO_MPLEX].concat();
         let ended = Running::start_with_output(arguments, closed_pipe(), Stdio::piped()).finish();
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), ""), "{arguments:?}");
     }
@@ -192,7 +193,7 @@ fn verbose_logs_to_standard_error() {
 
 #[test]
 fn the_demo_tells_seven_steps() {
-    let demo = node(&["demo"]).success();
+    let demo = peerwork(&["demo"]).success();
     for step in 1..=7 {
         assert!(demo.contains(&format!("\n{step}. ")), "{step}: {demo}");
     }
