@@ -121,7 +121,7 @@ fn a_listener_speaks_to_people_too() {
     let listening = running.line();
     let address = listening.strip_prefix("listening on ").expect("an address").to_owned();
     assert_eq!(running.line(), "Try this in another terminal:");
-    assert_eq!(running.line(), format!("  peerwork ping {address}"));
+    assert_eq!(running.line(), format!("  peerwork ping {address} --security secio --muxer mplex"));
     assert_eq!(running.line(), "Ctrl-C ends the node.");
     node(&["ping", &address, "1"]).success();
     for start in ["connected    12D3KooW", "disconnected 12D3KooW"] {
