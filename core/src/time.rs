@@ -149,6 +149,11 @@ impl<K: Ord + Copy> Timers<K> {
         Some(key)
     }
 
+    /// Whether the timer of `key` is set.
+    pub fn contains(&self, key: K) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     /// How many timers are set.
     pub fn len(&self) -> usize {
         self.by_key.len()

@@ -23,6 +23,7 @@ use crate::seed::Seed;
 use crate::swarm::{DialId, ListenerId, Swarm, SwarmConfig, SwarmInput, SwarmOutput};
 use crate::time::{Deadline, Instant};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// What a node has mounted.
 type Mounted<P> = ((Ping, Identify), (Routing, Records), P);
@@ -85,7 +86,8 @@ impl<P: Protocols> Node<P> {
         now: Instant,
     ) -> Self {
         let ping = Ping::new(config.ping, seed.child("ping"), now);
-        let identify = Identify::new(config.identify, now);
+        let (keypair, crypto) = (Arc::new(keypair), Arc::clone(&config.swarm.connection.crypto));
+        let identify = Identify::new(config.identify, Arc::clone(&keypair), crypto, now);
         let mounted = ((ping, identify), services, protocols);
         Self { swarm: Swarm::new(config.swarm, keypair, mounted, seed, now) }
     }

@@ -39,10 +39,25 @@ impl<T> Connections<T> {
         self.by_id.get_mut(&id).map(|entry| &mut entry.1)
     }
 
-    /// The oldest connection to `peer`: ids count up.
-    pub(super) fn oldest(&self, peer: PeerId) -> Option<ConnectionId> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// All of them, the oldest first: ids count up.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &T)> {
+        self.by_id.iter().map(|(id, entry)| (*id, &entry.1))
+    }
+
+    /// The connections to `peer`, the oldest first.
+    pub(super) fn of_peer(&self, peer: PeerId) -> impl Iterator<Item = (ConnectionId, &T)> {
         let of_peer = (peer, ConnectionId(u64::MIN))..=(peer, ConnectionId(u64::MAX));
-        self.by_peer.range(of_peer).next().map(|&(_, id)| id)
+        let ids = self.by_peer.range(of_peer).map(|&(_, id)| id);
+        ids.filter_map(|id| Some((id, &self.by_id.get(&id)?.1)))
+    }
+
+    /// The oldest connection to `peer`.
+    pub(super) fn oldest(&self, peer: PeerId) -> Option<ConnectionId> {
+        self.of_peer(peer).next().map(|(id, _)| id)
     }
 
     #[cfg(test)]

@@ -126,7 +126,14 @@ enum Life {
 
 impl<P: Protocols> Swarm<P> {
     /// A swarm with the identity `keypair` and the mounted `protocols`.
-    pub fn new(config: SwarmConfig, keypair: Keypair, protocols: P, seed: Seed, now: Instant) -> Self {
+    pub fn new(
+        config: SwarmConfig,
+        keypair: impl Into<Arc<Keypair>>,
+        protocols: P,
+        seed: Seed,
+        now: Instant,
+    ) -> Self {
+        let keypair = keypair.into();
         let mut owners = BTreeMap::new();
         let mut table = ProtocolTable::default();
         for (index, inbound) in protocols.inbound() {
@@ -137,7 +144,7 @@ impl<P: Protocols> Swarm<P> {
             connection_config: Arc::new(config.connection.clone()),
             config,
             local_peer: keypair.public().to_peer_id(),
-            keypair: Arc::new(keypair),
+            keypair,
             seed,
             protocols,
             owners,

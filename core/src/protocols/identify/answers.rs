@@ -1,11 +1,10 @@
 //! Telling the peer of one connection what we are.
 
-use super::{FRAMING, IdentifyInfo, MAX_SENT_BYTES, Shared, codec};
-use crate::address::{Multiaddr, is_loopback, split_peer_id};
+use super::{FRAMING, Link, Shared};
 use crate::collections::Map;
 use crate::muxer::StreamId;
-use crate::protocols::{LocalInfo, StreamCloseCause, StreamKey, StreamOptions, ToSwarm};
-use bytes::{Bytes, BytesMut};
+use crate::protocols::{StreamCloseCause, StreamKey, StreamOptions, ToSwarm};
+use bytes::Bytes;
 
 /// The opener sends nothing; without credit its end would go unnoticed. How long it takes to read is up to it, so
 /// the connection may go.
@@ -13,29 +12,25 @@ pub(super) const STREAM_OPTIONS: StreamOptions =
     StreamOptions { framing: FRAMING, credit: 1, keep_alive: false, lazy: false };
 
 /// The streams on which the peer asks us.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// Where we see the peer.
-    remote_address: Multiaddr,
     /// At most `max_inbound_streams` of the configuration, each with the answer if it was refused. Ids count
     /// up, so the first is the oldest.
     streams: Map<StreamId, Option<Bytes>>,
 }
 
 impl Answers {
-    pub(super) fn new(remote_address: Multiaddr) -> Self {
-        Self { remote_address, streams: Map::default() }
-    }
-
-    pub(super) fn opened(&mut self, stream: StreamKey, shared: &mut Shared) {
+    /// Whether the peer is told.
+    pub(super) fn opened(&mut self, stream: StreamKey, link: &Link, shared: &mut Shared) -> bool {
         if self.streams.contains_key(&stream.stream) {
-            return;
+            return false;
         }
-        let Some(local) = shared.local.as_ref().filter(|_| shared.config.max_inbound_streams > 0) else {
-            return shared.outputs.push_back(ToSwarm::Reset { stream });
+        let wanted = shared.config.max_inbound_streams > 0;
+        let answer = wanted.then(|| shared.own.message(&link.remote_address, &shared.config)).flatten();
+        let Some(answer) = answer else {
+            shared.outputs.push_back(ToSwarm::Reset { stream });
+            return false;
         };
-        let mut answer = BytesMut::new();
-        codec::encode(&self.describe(local, shared), MAX_SENT_BYTES, &mut answer);
         if self.streams.len() >= shared.config.max_inbound_streams
             && let Some((oldest, _)) = self.streams.pop_first()
         {
@@ -43,22 +38,8 @@ impl Answers {
             shared.outputs.push_back(ToSwarm::Reset { stream: oldest });
         }
         self.streams.insert(stream.stream, None);
-        send(stream, answer.freeze(), shared);
-    }
-
-    /// What we tell this peer. Addresses on loopback are of use on the same machine only.
-    fn describe(&self, local: &LocalInfo, shared: &Shared) -> IdentifyInfo {
-        let same_machine = is_loopback(&self.remote_address);
-        let of_use = |address: &&Multiaddr| same_machine || !is_loopback(address);
-        IdentifyInfo {
-            public_key: Some(local.public_key.clone()),
-            listen_addresses: local.listen_addresses.iter().filter(of_use).cloned().collect(),
-            protocols: local.protocols.clone(),
-            observed_address: split_peer_id(&self.remote_address).ok().map(|(address, _)| address),
-            protocol_version: Some(shared.config.protocol_version.clone()),
-            agent_version: Some(shared.config.agent_version.clone()),
-            signed_peer_record: None,
-        }
+        send(stream, answer, shared);
+        true
     }
 
     /// The opener has nothing to say.

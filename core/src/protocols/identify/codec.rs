@@ -1,7 +1,7 @@
 //! The identify message: protobuf to [`IdentifyInfo`] and back.
 
 use crate::address::{self, Multiaddr};
-use crate::identity::{InvalidKey, PublicKey};
+use crate::identity::{InvalidKey, PeerRecord, PublicKey};
 use crate::negotiation::ProtocolId;
 use crate::wire::protobuf::{ProtobufError, Reader, Writer};
 use crate::wire::varint;
@@ -33,8 +33,45 @@ pub struct IdentifyInfo {
     pub protocol_version: Option<String>,
     /// Its software, such as `peerwork/0.1.0`. At most [`MAX_VERSION_CHARACTERS`].
     pub agent_version: Option<String>,
-    /// A signed envelope with its addresses, as it came: neither parsed nor verified.
+    /// A signed envelope with its addresses, to be passed on. The codec neither parses nor verifies it; in an
+    /// [event](super::IdentifyEvent) it is valid and the peer's own.
     pub signed_peer_record: Option<Bytes>,
+    /// What [`signed_peer_record`](Self::signed_peer_record) says once it is verified; the listen addresses then are
+    /// those of it. Never set by the codec.
+    pub certified: Option<PeerRecord>,
+}
+
+impl IdentifyInfo {
+    /// Adds what the same peer pushed later: what it left out is unchanged, what it told replaces what was known.
+    ///
+    /// A list replaces the whole list, and an empty one is no list: protobuf does not tell them apart. So a peer cannot
+    /// take its last address or protocol back, except that a signed record counts even if it has no addresses. A
+    /// record that is older than the one known changes no addresses.
+    pub fn update(&mut self, pushed: &Self) {
+        replace(&mut self.public_key, &pushed.public_key);
+        replace(&mut self.observed_address, &pushed.observed_address);
+        replace(&mut self.protocol_version, &pushed.protocol_version);
+        replace(&mut self.agent_version, &pushed.agent_version);
+        if !pushed.protocols.is_empty() {
+            self.protocols.clone_from(&pushed.protocols);
+        }
+        let outdated = match (&self.certified, &pushed.certified) {
+            (Some(known), Some(told)) => told.sequence < known.sequence,
+            (_, told) => told.is_none() && pushed.listen_addresses.is_empty(),
+        };
+        if !outdated {
+            self.listen_addresses.clone_from(&pushed.listen_addresses);
+            self.signed_peer_record.clone_from(&pushed.signed_peer_record);
+            self.certified.clone_from(&pushed.certified);
+        }
+    }
+}
+
+/// A value that is missing changes nothing.
+fn replace<T: Clone>(known: &mut Option<T>, told: &Option<T>) {
+    if told.is_some() {
+        known.clone_from(told);
+    }
 }
 
 /// Why bytes are not an identify message. Blame: the peer.

@@ -1,11 +1,9 @@
 //! Asking the peer of one connection what it is.
 
+use super::reading::Reading;
 use super::{
-    FRAMING, IdentifyError, IdentifyEvent, IdentifyId, IdentifyInfo, MAX_MESSAGES, MAX_WAITING, PROTOCOL,
-    Shared, codec,
+    FRAMING, IdentifyError, IdentifyEvent, IdentifyId, IdentifyInfo, Link, MAX_WAITING, PROTOCOL, Shared,
 };
-use crate::connection::ConnectionId;
-use crate::identity::PeerId;
 use crate::protocols::{RequestId, StreamCloseCause, StreamKey, StreamOptions, Target, ToSwarm};
 use crate::time::{Deadline, Instant};
 use smallvec::{SmallVec, smallvec};
@@ -18,8 +16,7 @@ const STREAM_OPTIONS: StreamOptions =
 /// The exchange of one connection, and who waits for it.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    connection: ConnectionId,
-    peer: PeerId,
+    link: Link,
     state: State,
     /// `None`: the connection was new.
     waiting: SmallVec<[Option<IdentifyId>; 1]>,
@@ -33,20 +30,16 @@ enum State {
     /// A stream was asked for. A request cannot be taken back, so this may outlast those who wait.
     Opening(RequestId),
     /// The peer is telling.
-    Reading {
-        stream: StreamKey,
-        messages: usize,
-        info: Box<IdentifyInfo>,
-    },
+    Reading(Reading),
 }
 
 impl Exchange {
-    pub(super) fn new(connection: ConnectionId, peer: PeerId) -> Self {
-        Self { connection, peer, state: State::Idle, waiting: SmallVec::new(), expires_at: Instant::ORIGIN }
+    pub(super) fn new(link: Link) -> Self {
+        Self { link, state: State::Idle, waiting: SmallVec::new(), expires_at: Instant::ORIGIN }
     }
 
-    pub(super) fn peer(&self) -> PeerId {
-        self.peer
+    pub(super) fn link(&self) -> &Link {
+        &self.link
     }
 
     #[cfg(test)]
@@ -60,8 +53,8 @@ impl Exchange {
     }
 
     pub(super) fn expire(&mut self, shared: &mut Shared) {
-        if let State::Reading { stream, .. } = self.state {
-            self.reset(stream, IdentifyError::Timeout, shared);
+        if let State::Reading(reading) = &self.state {
+            self.reset(reading.stream(), IdentifyError::Timeout, shared);
         } else {
             self.fail(&IdentifyError::Timeout, shared);
         }
@@ -69,7 +62,7 @@ impl Exchange {
 
     pub(super) fn ask(&mut self, id: Option<IdentifyId>, shared: &mut Shared) {
         if self.waiting.len() >= MAX_WAITING {
-            let (peer, connection) = (self.peer, Some(self.connection));
+            let (peer, connection) = (self.link.peer, Some(self.link.connection));
             return shared.event(IdentifyEvent::Failed {
                 peer,
                 connection,
@@ -86,11 +79,11 @@ impl Exchange {
     /// Asks for a stream, if somebody waits and there is none.
     pub(super) fn proceed(&mut self, shared: &mut Shared) {
         if !self.waiting.is_empty() && matches!(self.state, State::Idle) {
-            let request = shared.requests.add(self.connection);
+            let request = shared.requests.add(self.link.connection);
             self.state = State::Opening(request);
             shared.outputs.push_back(ToSwarm::OpenStream {
                 request,
-                target: Target::Connection(self.connection),
+                target: Target::Connection(self.link.connection),
                 protocols: smallvec![PROTOCOL],
                 options: STREAM_OPTIONS,
             });
@@ -98,64 +91,65 @@ impl Exchange {
     }
 
     pub(super) fn opened(&mut self, request: RequestId, stream: StreamKey, shared: &mut Shared) {
-        match self.state {
-            State::Opening(awaited) if awaited == request => {
+        match &self.state {
+            State::Opening(awaited) if *awaited == request => {
                 if self.waiting.is_empty() {
                     self.state = State::Idle;
                     shared.outputs.push_back(ToSwarm::Reset { stream });
                 } else {
-                    self.state = State::Reading { stream, messages: 0, info: Box::default() };
+                    self.state = State::Reading(Reading::new(stream));
                 }
             }
-            State::Reading { stream: open, .. } if open == stream => {}
+            State::Reading(reading) if reading.stream() == stream => {}
             _ => shared.outputs.push_back(ToSwarm::Reset { stream }),
         }
     }
 
-    pub(super) fn open_failed(&mut self, error: IdentifyError, shared: &mut Shared) {
-        self.state = State::Idle;
-        self.fail(&error, shared);
+    pub(super) fn open_failed(&mut self, request: RequestId, error: IdentifyError, shared: &mut Shared) {
+        if matches!(self.state, State::Opening(awaited) if awaited == request) {
+            self.state = State::Idle;
+            self.fail(&error, shared);
+        }
     }
 
     pub(super) fn message(&mut self, from: StreamKey, message: &[u8], shared: &mut Shared) {
-        let State::Reading { stream, messages, info } = &mut self.state else { return };
-        if *stream != from {
+        let State::Reading(reading) = &mut self.state else { return };
+        if reading.stream() != from {
             return;
         }
-        *messages += 1;
-        let merged = if *messages > MAX_MESSAGES {
-            Err(IdentifyError::TooManyMessages)
-        } else {
-            merge(message, info, self.peer)
-        };
-        match merged {
+        match reading.message(message, self.link.peer) {
             Ok(()) => shared.outputs.push_back(ToSwarm::Grant { stream: from, messages: 1 }),
             Err(error) => self.reset(from, error, shared),
         }
     }
 
-    pub(super) fn remote_closed(&mut self, from: StreamKey, shared: &mut Shared) {
+    /// Gives what the peer told, if it was asked on this stream and that is complete.
+    pub(super) fn remote_closed(
+        &mut self,
+        stream: StreamKey,
+        shared: &mut Shared,
+    ) -> Option<Arc<IdentifyInfo>> {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Reading { stream, messages, info } if stream == from => {
+            State::Reading(reading) if reading.stream() == stream => {
                 shared.outputs.push_back(ToSwarm::Close { stream });
-                if messages == 0 {
-                    self.fail(&IdentifyError::Nothing, shared);
-                } else {
-                    self.succeed((*info).into(), shared);
+                let result = reading.finish(&self.link, &*shared.own.crypto);
+                match &result {
+                    Ok(info) => self.succeed(info, shared),
+                    Err(error) => self.fail(error, shared),
                 }
+                result.ok()
             }
-            other => self.state = other,
+            other => {
+                self.state = other;
+                None
+            }
         }
     }
 
     pub(super) fn closed(&mut self, gone: StreamKey, cause: StreamCloseCause, shared: &mut Shared) {
-        if matches!(self.state, State::Reading { stream, .. } if stream == gone) {
+        if matches!(&self.state, State::Reading(reading) if reading.stream() == gone) {
             self.state = State::Idle;
-            let error = match cause {
-                StreamCloseCause::ConnectionClosed => IdentifyError::ConnectionClosed,
-                cause => IdentifyError::StreamClosed(cause),
-            };
-            self.fail(&error, shared);
+            self.fail(&cause.into(), shared);
         }
     }
 
@@ -172,26 +166,17 @@ impl Exchange {
         self.fail(&error, shared);
     }
 
-    fn succeed(&mut self, info: Arc<IdentifyInfo>, shared: &mut Shared) {
-        let (peer, connection) = (self.peer, self.connection);
+    fn succeed(&mut self, info: &Arc<IdentifyInfo>, shared: &mut Shared) {
+        let (peer, connection) = (self.link.peer, self.link.connection);
         for id in std::mem::take(&mut self.waiting) {
-            shared.event(IdentifyEvent::Received { peer, connection, id, info: Arc::clone(&info) });
+            shared.event(IdentifyEvent::Received { peer, connection, id, info: Arc::clone(info) });
         }
     }
 
     fn fail(&mut self, error: &IdentifyError, shared: &mut Shared) {
-        let (peer, connection) = (self.peer, Some(self.connection));
+        let (peer, connection) = (self.link.peer, Some(self.link.connection));
         for id in std::mem::take(&mut self.waiting) {
             shared.event(IdentifyEvent::Failed { peer, connection, id, error: error.clone() });
         }
-    }
-}
-
-/// Adds a message to `info`, and checks that the key in it, if any, is the peer's.
-fn merge(message: &[u8], info: &mut IdentifyInfo, peer: PeerId) -> Result<(), IdentifyError> {
-    codec::merge(message, info)?;
-    match info.public_key.as_ref().map(|key| key.to_peer_id()) {
-        Some(other) if other != peer => Err(IdentifyError::WrongKey(other)),
-        _ => Ok(()),
     }
 }

@@ -1,7 +1,9 @@
-//! Identify, `/ipfs/id/1.0.0`: what is at the other end of a connection?
+//! Identify, `/ipfs/id/1.0.0`: what is at the other end of a connection? And identify push, `/ipfs/id/push/1.0.0`:
+//! what has changed there?
 //!
 //! The acceptor of a stream tells its key, addresses, protocols and software, and at which address it sees
-//! the opener; then it ends the stream. The opener only listens.
+//! the opener; then it ends the stream. The opener only listens. Of push it is the other way round: the opener tells
+//! and the acceptor listens.
 //!
 //! [`Identify`] asks once on every new connection, and again on [`IdentifyCommand::Identify`]. It answers
 //! whoever asks. What a peer tells is a claim: only its key is checked, against the id that the connection
@@ -10,31 +12,72 @@
 //!
 //! An answer may come in several messages, which are taken as one; [`codec::merge`] says how. Ours is a
 //! single one of at most [`MAX_SENT_BYTES`].
+//!
+//! # Push
+//!
+//! When the addresses or protocols of this node change, it pushes to the connected peers that speak push, as they
+//! say when they are identified: [`PUSH_DELAY`] after the first of several changes, to [`MAX_PUSHES`] at a time,
+//! and never what the peer was told already. A push tells what is true when its stream opens. One that fails is not
+//! repeated; the next change is pushed again.
+//!
+//! What a peer pushes is reported exactly as it came ([`IdentifyEvent::Pushed`]), and not kept here: an idle
+//! connection should be small. [`IdentifyInfo::update`] merges it into what was known.
+//!
+//! # Addresses, and signed records of them
+//!
+//! Our addresses on loopback are told only to peers on the same machine. Of a peer's addresses those are dropped that
+//! lead elsewhere from here: on loopback, if the peer is not on this machine; on private networks, if it is on the
+//! internet.
+//!
+//! A peer's signed record is verified. If it is valid and the peer's own, its addresses are taken instead of those
+//! beside it, and [`IdentifyInfo::certified`] holds it; otherwise it counts as missing, which is no error. Our own
+//! record goes along if the crypto provider signs with our key and everything fits into one message: there are
+//! peers that read only one, of 4 KiB, so sending the record in a second message would hide it from them.
 
+mod addresses;
 mod answers;
 pub mod codec;
 mod exchange;
+mod own;
+mod pushed;
+mod pushing;
+mod reading;
 #[cfg(test)]
 mod tests;
 
 pub use codec::{IdentifyInfo, InvalidMessage};
 
 use super::table::{Connections, Requests};
-use super::{FromSwarm, InboundProtocol, LocalInfo, Protocol, StreamCloseCause, StreamError, ToSwarm};
+use super::{FromSwarm, InboundProtocol, Protocol, StreamCloseCause, StreamError, StreamKey, ToSwarm};
 use crate::address::Multiaddr;
 use crate::connection::{ConnectionId, Framing};
-use crate::identity::PeerId;
+use crate::crypto::CryptoProvider;
+use crate::identity::{Keypair, PeerId};
 use crate::machine::{Blame, Machine};
 use crate::negotiation::ProtocolId;
 use crate::time::{Deadline, Instant, Timers};
 use answers::Answers;
 use exchange::Exchange;
+use own::{Own, Snapshot};
+use pushed::Pushed;
+use pushing::Pushing;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The protocol's name.
 pub const PROTOCOL: ProtocolId = ProtocolId::from_static("/ipfs/id/1.0.0");
+
+/// The name of identify push.
+pub const PUSH_PROTOCOL: ProtocolId = ProtocolId::from_static("/ipfs/id/push/1.0.0");
+
+/// The most pushes of ours that are under way at a time; further ones wait. It keeps a node with many connections
+/// from opening a stream on all of them at once. Other implementations have the same limit.
+pub const MAX_PUSHES: usize = 32;
+
+/// How long after a change it is pushed. What changes meanwhile, as when a node starts to listen on several
+/// addresses, is pushed with it.
+pub const PUSH_DELAY: Duration = Duration::from_secs(1);
 
 /// The longest message that is read; a longer one costs the peer the stream. Other implementations have the
 /// same limit.
@@ -62,11 +105,16 @@ pub struct IdentifyConfig {
     pub protocol_version: String,
     /// This node's software. Cleaned as [`codec::clean_version`] does.
     pub agent_version: String,
-    /// How long after it was asked a peer must have told everything. Opening a stream is part of it.
+    /// How long after it was asked a peer must have told everything. Opening a stream is part of it. A push, in either
+    /// direction, must be over in the same time.
     pub timeout: Duration,
     /// How many streams of one connection may be open on which the remote asks us. A further one replaces the
     /// oldest, which is reset. Zero: every one is reset.
     pub max_inbound_streams: usize,
+    /// The sequence number of this node's first signed record; each further one counts up. Peers ignore records whose number
+    /// is not above that of the last one they saw, so it must grow from start to start of the same identity. Runtimes
+    /// set the wall clock, in nanoseconds since 1970, if it is zero: it is always ahead of a count of changes.
+    pub first_sequence: u64,
 }
 
 impl Default for IdentifyConfig {
@@ -78,6 +126,7 @@ impl Default for IdentifyConfig {
             agent_version: concat!("peerwork/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeout: Duration::from_secs(5),
             max_inbound_streams: 2,
+            first_sequence: 0,
         }
     }
 }
@@ -113,12 +162,37 @@ pub enum IdentifyEvent {
         /// What.
         info: Arc<IdentifyInfo>,
     },
+    /// A peer told of a change without being asked.
+    Pushed {
+        /// Who.
+        peer: PeerId,
+        /// On which connection.
+        connection: ConnectionId,
+        /// What. Nothing missing has changed: see [`IdentifyInfo::update`].
+        info: Arc<IdentifyInfo>,
+    },
     /// A peer asked what we are, and the stream with our answer ended in order.
     Sent {
         /// Who.
         peer: PeerId,
         /// On which connection.
         connection: ConnectionId,
+    },
+    /// A peer took our push: the stream ended in order.
+    PushSent {
+        /// Who.
+        peer: PeerId,
+        /// On which connection.
+        connection: ConnectionId,
+    },
+    /// A peer pushed something that is not as it should be. None of it counts, and the peer stays connected.
+    PushFailed {
+        /// Who.
+        peer: PeerId,
+        /// On which connection.
+        connection: ConnectionId,
+        /// Why.
+        error: IdentifyError,
     },
     /// A peer did not tell, or not as it should.
     Failed {
@@ -200,42 +274,87 @@ impl From<StreamError> for IdentifyError {
     }
 }
 
+impl From<StreamCloseCause> for IdentifyError {
+    fn from(cause: StreamCloseCause) -> Self {
+        match cause {
+            StreamCloseCause::ConnectionClosed => Self::ConnectionClosed,
+            cause => Self::StreamClosed(cause),
+        }
+    }
+}
+
 /// The machine. See the [module documentation](self).
 #[derive(Debug)]
 pub struct Identify {
     connections: Connections<Connection>,
-    /// The timeouts of the exchanges.
-    timers: Timers<ConnectionId>,
+    pushing: Pushing,
+    timers: Timers<Timer>,
     shared: Shared,
 }
 
-/// One connection: the exchange in which we ask, and the streams on which we are asked.
+/// What there is to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The end of an exchange.
+    Exchange(ConnectionId),
+    /// The end of a peer's push.
+    Pushed(ConnectionId),
+    /// The end of our push.
+    Pushing(ConnectionId),
+    /// Further changes of what this node is.
+    PushDelay,
+}
+
+/// One connection: the exchange in which we ask, the streams on which we are asked, the peer's push.
 #[derive(Debug)]
 struct Connection {
     exchange: Exchange,
     answers: Answers,
+    pushed: Pushed,
+    /// What the peer was told last, or is being told.
+    told: Snapshot,
+    /// As it said itself.
+    speaks_push: bool,
+}
+
+/// The two ends of a connection.
+#[derive(Debug)]
+struct Link {
+    connection: ConnectionId,
+    peer: PeerId,
+    /// Where the peer is.
+    remote_address: Multiaddr,
 }
 
 /// What the connections have in common.
 #[derive(Debug)]
 struct Shared {
     config: IdentifyConfig,
-    /// What this node is; unknown until the swarm has said it.
-    local: Option<Arc<LocalInfo>>,
+    own: Own,
     now: Instant,
     requests: Requests,
     outputs: VecDeque<ToSwarm<IdentifyEvent>>,
 }
 
 impl Identify {
-    /// A machine without connections.
-    pub fn new(mut config: IdentifyConfig, now: Instant) -> Self {
+    /// A machine without connections. It signs its records with `keypair`, the node's identity.
+    pub fn new(
+        mut config: IdentifyConfig,
+        keypair: Arc<Keypair>,
+        crypto: Arc<dyn CryptoProvider>,
+        now: Instant,
+    ) -> Self {
         config.timeout = config.timeout.max(MIN_TIMEOUT);
         config.protocol_version = codec::clean_version(config.protocol_version.as_bytes());
         config.agent_version = codec::clean_version(config.agent_version.as_bytes());
-        let shared =
-            Shared { config, local: None, now, requests: Requests::default(), outputs: VecDeque::new() };
-        Self { connections: Connections::default(), timers: Timers::default(), shared }
+        let own = Own::new(keypair, crypto, config.first_sequence);
+        let shared = Shared { config, own, now, requests: Requests::default(), outputs: VecDeque::new() };
+        Self {
+            connections: Connections::default(),
+            pushing: Pushing::default(),
+            timers: Timers::default(),
+            shared,
+        }
     }
 
     /// Changes a connection, if it exists, and then does what follows from the change.
@@ -243,7 +362,8 @@ impl Identify {
         if let Some(connection) = self.connections.get_mut(id) {
             change(connection, &mut self.shared);
             connection.exchange.proceed(&mut self.shared);
-            self.timers.set(id, connection.exchange.deadline());
+            self.timers.set(Timer::Exchange(id), connection.exchange.deadline());
+            self.timers.set(Timer::Pushed(id), connection.pushed.deadline());
         }
     }
 
@@ -263,18 +383,69 @@ impl Identify {
 
     fn connected(&mut self, id: ConnectionId, peer: PeerId, remote_address: Multiaddr) {
         if self.connections.get_mut(id).is_none() {
-            let exchange = Exchange::new(id, peer);
-            let answers = Answers::new(remote_address);
-            self.connections.insert(id, peer, Connection { exchange, answers });
+            let connection = Connection {
+                exchange: Exchange::new(Link { connection: id, peer, remote_address }),
+                answers: Answers::default(),
+                pushed: Pushed::default(),
+                told: Snapshot::NONE,
+                speaks_push: false,
+            };
+            self.connections.insert(id, peer, connection);
             self.change(id, |connection, shared| connection.exchange.ask(None, shared));
         }
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(id) {
-            self.timers.set(id, None);
+            self.timers.set(Timer::Exchange(id), None);
+            self.timers.set(Timer::Pushed(id), None);
             connection.exchange.disconnected(&mut self.shared);
+            self.forget_pushes(id);
         }
+    }
+
+    fn opened_by_remote(&mut self, stream: StreamKey, protocol: &ProtocolId) {
+        self.change(stream.connection, |to, shared| {
+            if *protocol == PUSH_PROTOCOL {
+                to.pushed.opened(stream, shared);
+            } else if to.answers.opened(stream, to.exchange.link(), shared) {
+                to.told = shared.own.snapshot();
+            }
+        });
+    }
+
+    fn message(&mut self, stream: StreamKey, message: &[u8]) {
+        self.change(stream.connection, |to, shared| {
+            to.answers.message(stream, shared);
+            to.exchange.message(stream, message, shared);
+            to.pushed.message(stream, message, to.exchange.link(), shared);
+        });
+        self.reset_push(stream);
+    }
+
+    fn remote_closed(&mut self, stream: StreamKey) {
+        self.change(stream.connection, |to, shared| {
+            let asked = to.exchange.remote_closed(stream, shared);
+            let pushed = to.pushed.remote_closed(stream, to.exchange.link(), shared);
+            if let Some(info) = asked.or(pushed)
+                && !info.protocols.is_empty()
+            {
+                to.speaks_push = info.protocols.contains(&PUSH_PROTOCOL);
+            }
+        });
+        self.push_to_late(stream.connection);
+    }
+
+    fn closed(&mut self, stream: StreamKey, cause: &StreamCloseCause) {
+        self.change(stream.connection, |to, shared| {
+            let link = to.exchange.link();
+            if to.answers.closed(stream, cause) {
+                shared.event(IdentifyEvent::Sent { peer: link.peer, connection: link.connection });
+            }
+            to.pushed.closed(stream, cause, link, shared);
+            to.exchange.closed(stream, cause.clone(), shared);
+        });
+        self.push_closed(stream, cause);
     }
 }
 
@@ -292,52 +463,56 @@ impl Machine for Identify {
         self.shared.now = self.shared.now.max(now);
         match input {
             FromSwarm::Command(IdentifyCommand::Identify { id, peer }) => self.command(id, peer),
-            FromSwarm::Local(info) => self.shared.local = Some(info),
+            FromSwarm::Local(info) => {
+                if self.shared.own.change(info) {
+                    self.plan_pushes();
+                }
+            }
             FromSwarm::Connected { connection, peer, remote_address, .. } => {
                 self.connected(connection, peer, remote_address);
             }
             FromSwarm::Disconnected { connection, .. } => self.disconnected(connection),
-            FromSwarm::StreamOpened { stream, request: None, .. } => {
-                self.change(stream.connection, |to, shared| to.answers.opened(stream, shared));
+            FromSwarm::StreamOpened { stream, request: None, protocol, .. } => {
+                self.opened_by_remote(stream, &protocol);
             }
             FromSwarm::StreamOpened { stream, request: Some(request), .. } => {
                 self.shared.requests.remove(request);
-                self.change(stream.connection, |to, shared| to.exchange.opened(request, stream, shared));
-            }
-            FromSwarm::OpenFailed { request, error } => {
-                if let Some(id) = self.shared.requests.remove(request) {
-                    self.change(id, |to, shared| to.exchange.open_failed(error.into(), shared));
+                if !self.push_opened(request, stream) {
+                    self.change(stream.connection, |to, shared| to.exchange.opened(request, stream, shared));
                 }
             }
-            FromSwarm::Message { stream, message, .. } => {
-                self.change(stream.connection, |to, shared| {
-                    to.answers.message(stream, shared);
-                    to.exchange.message(stream, &message, shared);
-                });
+            FromSwarm::OpenFailed { request, error } => {
+                if let Some(id) = self.shared.requests.remove(request)
+                    && !self.push_not_opened(id, request, &error)
+                {
+                    self.change(id, |to, shared| to.exchange.open_failed(request, error.into(), shared));
+                }
             }
-            FromSwarm::RemoteClosed { stream } => {
-                self.change(stream.connection, |to, shared| to.exchange.remote_closed(stream, shared));
-            }
+            FromSwarm::Message { stream, message, .. } => self.message(stream, &message),
+            FromSwarm::RemoteClosed { stream } => self.remote_closed(stream),
             FromSwarm::Blocked { stream, message } => {
+                self.push_blocked(stream, message.clone());
                 self.change(stream.connection, |to, _| to.answers.blocked(stream, message));
             }
             FromSwarm::Writable { stream } => {
+                self.push_writable(stream);
                 self.change(stream.connection, |to, shared| to.answers.writable(stream, shared));
             }
-            FromSwarm::StreamClosed { stream, cause } => self.change(stream.connection, |to, shared| {
-                if to.answers.closed(stream, &cause) {
-                    let (peer, connection) = (to.exchange.peer(), stream.connection);
-                    shared.event(IdentifyEvent::Sent { peer, connection });
-                }
-                to.exchange.closed(stream, cause, shared);
-            }),
+            FromSwarm::StreamClosed { stream, cause } => self.closed(stream, &cause),
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.shared.now = self.shared.now.max(now);
-        while let Some(id) = self.timers.pop_due(self.shared.now) {
-            self.change(id, |connection, shared| connection.exchange.expire(shared));
+        while let Some(timer) = self.timers.pop_due(self.shared.now) {
+            match timer {
+                Timer::Exchange(id) => self.change(id, |to, shared| to.exchange.expire(shared)),
+                Timer::Pushed(id) => {
+                    self.change(id, |to, shared| to.pushed.expire(to.exchange.link(), shared));
+                }
+                Timer::Pushing(id) => self.expire_push(id),
+                Timer::PushDelay => self.push_to_all(),
+            }
         }
     }
 
@@ -355,7 +530,10 @@ impl Protocol for Identify {
     type Event = IdentifyEvent;
 
     fn inbound(&self) -> Vec<InboundProtocol> {
-        vec![InboundProtocol { id: PROTOCOL, options: answers::STREAM_OPTIONS }]
+        vec![
+            InboundProtocol { id: PROTOCOL, options: answers::STREAM_OPTIONS },
+            InboundProtocol { id: PUSH_PROTOCOL, options: pushed::STREAM_OPTIONS },
+        ]
     }
 }
 
