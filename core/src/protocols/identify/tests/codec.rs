@@ -70,6 +70,7 @@ pub(super) fn full() -> IdentifyInfo {
         protocol_version: Some("ipfs/0.1.0".to_owned()),
         agent_version: Some("test/1".to_owned()),
         signed_peer_record: Some(Bytes::from_static(b"envelope")),
+        certified: None,
     }
 }
 
@@ -283,6 +284,7 @@ fn any_info() -> impl Strategy<Value = IdentifyInfo> {
             protocol_version,
             agent_version,
             signed_peer_record,
+            certified: None,
         },
     )
 }

@@ -2,12 +2,13 @@
 
 use super::super::*;
 use super::codec::{Oracle, decode, full};
-use crate::identity::InvalidKey;
+use crate::crypto::Portable;
+use crate::identity::{InvalidKey, PeerRecord, SignedPeerRecord};
 use crate::muxer::{ResetCause, StreamId};
 use crate::protocols::testing::{
     Weather, address, at, connected, disconnected, key, keypair, opened, peer, storm, tell, wake, weather,
 };
-use crate::protocols::{RequestId, StreamKey, StreamOptions, Target};
+use crate::protocols::{LocalInfo, RequestId, StreamKey, StreamOptions, Target};
 use crate::security::Role;
 use crate::wire::FrameError;
 use crate::wire::protobuf::ProtobufError;
@@ -16,11 +17,11 @@ use proptest::prelude::*;
 use prost::Message;
 use smallvec::smallvec;
 
-type Output = ToSwarm<IdentifyEvent>;
+pub(super) type Output = ToSwarm<IdentifyEvent>;
 
-const STREAM: StreamKey = StreamKey { connection: ConnectionId(0), stream: StreamId(1) };
+pub(super) const STREAM: StreamKey = StreamKey { connection: ConnectionId(0), stream: StreamId(1) };
 
-fn local() -> FromSwarm<IdentifyCommand> {
+pub(super) fn local() -> FromSwarm<IdentifyCommand> {
     FromSwarm::Local(Arc::new(LocalInfo {
         peer: peer(9),
         public_key: keypair(9).public().clone(),
@@ -31,33 +32,37 @@ fn local() -> FromSwarm<IdentifyCommand> {
     }))
 }
 
-fn machine() -> Identify {
-    let mut identify = Identify::new(IdentifyConfig::default(), at(0));
+pub(super) fn new(config: IdentifyConfig) -> Identify {
+    Identify::new(config, Arc::new(keypair(9)), Arc::new(Portable), at(0))
+}
+
+pub(super) fn machine() -> Identify {
+    let mut identify = new(IdentifyConfig::default());
     assert_eq!(tell(&mut identify, local(), at(0)), []);
     identify
 }
 
 /// A machine that has asked peer 1 on connection 0 for a stream.
-fn opening() -> Identify {
+pub(super) fn opening() -> Identify {
     let mut identify = machine();
     assert_eq!(tell(&mut identify, connected(0, peer(1)), at(0)), [open(0)]);
     identify
 }
 
 /// A machine that waits for what peer 1 tells on [`STREAM`].
-fn reading() -> Identify {
+pub(super) fn reading() -> Identify {
     let mut identify = opening();
     assert_eq!(tell(&mut identify, opened(STREAM, PROTOCOL, Some(0)), at(10)), []);
     identify
 }
 
 /// A machine whose first exchange succeeded.
-fn identified() -> Identify {
+pub(super) fn identified() -> Identify {
     let mut identify = reading();
     tell(&mut identify, message(STREAM, &full_message()), at(20));
     assert_eq!(
         tell(&mut identify, ended(STREAM), at(30)),
-        [ToSwarm::Close { stream: STREAM }, received(None, full())]
+        [ToSwarm::Close { stream: STREAM }, received(None, heard())]
     );
     assert_eq!(identify.poll_timeout(), None);
     identify
@@ -77,19 +82,24 @@ fn open(request: u64) -> Output {
     }
 }
 
-fn full_message() -> Vec<u8> {
+pub(super) fn full_message() -> Vec<u8> {
     Oracle::from(&full()).encode_to_vec()
 }
 
-fn message(stream: StreamKey, bytes: &[u8]) -> FromSwarm<IdentifyCommand> {
+/// What counts of [`full_message`]: its record is none.
+pub(super) fn heard() -> IdentifyInfo {
+    IdentifyInfo { signed_peer_record: None, ..full() }
+}
+
+pub(super) fn message(stream: StreamKey, bytes: &[u8]) -> FromSwarm<IdentifyCommand> {
     FromSwarm::Message { stream, message: Bytes::copy_from_slice(bytes), received_at: at(0) }
 }
 
-fn ended(stream: StreamKey) -> FromSwarm<IdentifyCommand> {
+pub(super) fn ended(stream: StreamKey) -> FromSwarm<IdentifyCommand> {
     FromSwarm::RemoteClosed { stream }
 }
 
-fn closed(stream: StreamKey, cause: StreamCloseCause) -> FromSwarm<IdentifyCommand> {
+pub(super) fn closed(stream: StreamKey, cause: StreamCloseCause) -> FromSwarm<IdentifyCommand> {
     FromSwarm::StreamClosed { stream, cause }
 }
 
@@ -124,9 +134,8 @@ fn a_new_connection_is_identified_from_several_messages() {
     for bytes in [full_message(), record] {
         assert_eq!(tell(&mut identify, message(STREAM, &bytes), at(20)), [grant()]);
     }
-    let expected = IdentifyInfo { signed_peer_record: Some(Bytes::from_static(&[7])), ..full() };
     let outputs = tell(&mut identify, ended(STREAM), at(30));
-    assert_eq!(outputs, [ToSwarm::Close { stream: STREAM }, received(None, expected)]);
+    assert_eq!(outputs, [ToSwarm::Close { stream: STREAM }, received(None, heard())]);
     assert_eq!(tell(&mut identify, closed(STREAM, StreamCloseCause::Ended), at(31)), []);
     assert_eq!(identify.poll_timeout(), None);
 }
@@ -311,7 +320,10 @@ fn answer_to(identify: &mut Identify, remote_address: &str) -> IdentifyInfo {
 
 #[test]
 fn who_asks_is_told_what_we_are_and_where_it_is() {
-    let info = answer_to(&mut machine(), "/ip4/192.0.2.1/tcp/50000");
+    let mut info = answer_to(&mut machine(), "/ip4/192.0.2.1/tcp/50000");
+    let record = SignedPeerRecord::from_bytes(info.signed_peer_record.take().unwrap(), &Portable).unwrap();
+    let addresses = vec![address("/ip4/192.0.2.9/tcp/4001")];
+    assert_eq!(record.record(), &PeerRecord { peer: peer(9), sequence: 0, addresses });
     let expected = IdentifyInfo {
         public_key: Some(keypair(9).public().clone()),
         listen_addresses: vec![address("/ip4/192.0.2.9/tcp/4001")],
@@ -320,6 +332,7 @@ fn who_asks_is_told_what_we_are_and_where_it_is() {
         protocol_version: Some("ipfs/0.1.0".to_owned()),
         agent_version: Some(concat!("peerwork/", env!("CARGO_PKG_VERSION")).to_owned()),
         signed_peer_record: None,
+        certified: None,
     };
     assert_eq!(info, expected);
 }
@@ -407,7 +420,7 @@ fn floods_of_inbound_streams_replace_the_oldest() {
         assert!(matches!(outputs[..], [ToSwarm::Send { .. }, ToSwarm::Close { .. }]));
     }
     let refuse = |config, local: Option<FromSwarm<_>>| {
-        let mut identify = Identify::new(config, at(0));
+        let mut identify = new(config);
         local.map(|local| tell(&mut identify, local, at(0)));
         tell(&mut identify, connected(0, peer(1)), at(0));
         assert_eq!(tell(&mut identify, opened(STREAM, PROTOCOL, None), at(0)), [reset()]);
@@ -423,7 +436,7 @@ fn the_configuration_is_cleaned() {
         timeout: Duration::ZERO,
         ..IdentifyConfig::default()
     };
-    let mut identify = Identify::new(config, at(0));
+    let mut identify = new(config);
     tell(&mut identify, local(), at(0));
     let info = answer_to(&mut identify, "/ip4/192.0.2.1/tcp/1");
     assert_eq!(info.agent_version, Some("a".repeat(codec::MAX_VERSION_CHARACTERS)));
@@ -476,7 +489,7 @@ proptest! {
             command: |id, peer| IdentifyCommand::Identify { id: IdentifyId(id), peer },
             outcome: |event| match event {
                 IdentifyEvent::Received { id, .. } | IdentifyEvent::Failed { id, .. } => id.map(|id| id.0),
-                IdentifyEvent::Sent { .. } => None,
+                _ => None,
             },
             size,
             max_size: 3 * (3 + MAX_WAITING + 2),
