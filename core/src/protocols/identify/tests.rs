@@ -1,2 +1,4 @@
 mod codec;
 mod machine;
+mod push;
+mod records;
