@@ -1,5 +1,6 @@
 //! Putting a node together and starting it.
 
+use crate::clock::wall_clock_nanos;
 use crate::node::{Node, StartError};
 use crate::resolver::Resolver;
 use crate::runtime::Runtime;
@@ -187,6 +188,7 @@ where
         let Self { node, mut transports, resolver, addresses, seed, runtime } = self;
         let runtime = runtime.map_or_else(R::current, Ok)?;
         let seed = seed.map_or_else(random_seed, Ok)?;
+        let node = node.configure(number_records);
         if transports.is_empty() {
             transports.push(Choice::Tcp);
         }
@@ -202,6 +204,13 @@ where
             }
         }
         Ok(node)
+    }
+}
+
+/// Makes the numbers of the node's signed records grow from start to start.
+fn number_records(config: &mut NodeConfig) {
+    if config.identify.first_sequence == 0 {
+        config.identify.first_sequence = wall_clock_nanos();
     }
 }
 

@@ -17,6 +17,11 @@ pub fn identify(data: &[u8]) {
         assert!(version.chars().count() <= MAX_VERSION_CHARACTERS);
     }
 
+    // A push of the same changes nothing.
+    let mut updated = info.clone();
+    updated.update(&info);
+    assert_eq!(updated, info);
+
     let mut message = BytesMut::new();
     codec::encode(&info, usize::MAX, &mut message);
     let mut again = IdentifyInfo::default();
