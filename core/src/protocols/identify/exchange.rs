@@ -6,7 +6,7 @@ use super::{
 };
 use crate::protocols::{RequestId, StreamCloseCause, StreamKey, StreamOptions, Target, ToSwarm};
 use crate::time::{Deadline, Instant};
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use std::sync::Arc;
 
 /// The timeout bounds how long such a stream keeps the connection open.
@@ -19,7 +19,7 @@ pub(super) struct Exchange {
     link: Link,
     state: State,
     /// `None`: the connection was new.
-    waiting: SmallVec<[Option<IdentifyId>; 1]>,
+    waiting: Vec<Option<IdentifyId>>,
     /// When those who wait have waited long enough.
     expires_at: Instant,
 }
@@ -30,12 +30,12 @@ enum State {
     /// A stream was asked for. A request cannot be taken back, so this may outlast those who wait.
     Opening(RequestId),
     /// The peer is telling.
-    Reading(Reading),
+    Reading(Box<Reading>),
 }
 
 impl Exchange {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, state: State::Idle, waiting: SmallVec::new(), expires_at: Instant::ORIGIN }
+        Self { link, state: State::Idle, waiting: Vec::new(), expires_at: Instant::ORIGIN }
     }
 
     pub(super) fn link(&self) -> &Link {
@@ -97,7 +97,7 @@ impl Exchange {
                     self.state = State::Idle;
                     shared.outputs.push_back(ToSwarm::Reset { stream });
                 } else {
-                    self.state = State::Reading(Reading::new(stream));
+                    self.state = State::Reading(Reading::new(stream).into());
                 }
             }
             State::Reading(reading) if reading.stream() == stream => {}

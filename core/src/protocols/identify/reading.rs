@@ -12,12 +12,12 @@ use std::sync::Arc;
 pub(super) struct Reading {
     stream: StreamKey,
     messages: usize,
-    info: Box<IdentifyInfo>,
+    info: IdentifyInfo,
 }
 
 impl Reading {
     pub(super) fn new(stream: StreamKey) -> Self {
-        Self { stream, messages: 0, info: Box::default() }
+        Self { stream, messages: 0, info: IdentifyInfo::default() }
     }
 
     pub(super) fn stream(&self) -> StreamKey {
@@ -51,7 +51,7 @@ impl Reading {
         drop_duplicates(&mut info.listen_addresses);
         drop_duplicates(&mut info.protocols);
         addresses::keep_useful(&mut info.listen_addresses, &link.remote_address);
-        Ok((*info).into())
+        Ok(info.into())
     }
 }
 
