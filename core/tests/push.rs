@@ -1,0 +1,69 @@
+//! Identify push between two nodes.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod pair;
+
+use pair::Pair;
+use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::node::{NodeBuilder, NodeEvent};
+use peerwork_core::protocols::identify::{IdentifyEvent, IdentifyInfo, PUSH_DELAY};
+use peerwork_core::security::secio::Secio;
+use peerwork_core::swarm::SwarmInput;
+use std::sync::Arc;
+
+const NEW: ProtocolId = ProtocolId::from_static("/new/1.0.0");
+
+fn builder() -> NodeBuilder {
+    NodeBuilder::new()
+        .security(Secio::default())
+        .muxer(Mplex::default())
+        .configure(|config| config.ping.interval = None)
+}
+
+#[test]
+fn a_new_protocol_is_pushed_in_both_directions() {
+    let mut pair = Pair::connected(builder);
+    for (teller, hearer) in [(0, 1), (1, 0)] {
+        let mut known = (*last(&pair, hearer)).clone();
+        assert!(!known.protocols.contains(&NEW));
+        pair.nodes[teller].handle_protocol(NEW, pair.now);
+        pair.pass(PUSH_DELAY);
+        let sent =
+            |event: &NodeEvent<_>| matches!(event, NodeEvent::Identify(IdentifyEvent::PushSent { .. }));
+        assert!(pair.protocol_events[teller].iter().any(sent));
+        let pushed = last(&pair, hearer);
+        known.update(&pushed);
+        assert_eq!(*pushed, known, "a push of ours tells everything");
+        assert!(known.protocols.contains(&NEW));
+        let record = known.certified.unwrap();
+        assert_eq!(
+            (record.peer, record.addresses),
+            (pair.nodes[teller].local_peer(), known.listen_addresses)
+        );
+    }
+}
+
+#[test]
+fn who_is_gone_is_not_pushed_to() {
+    let mut pair = Pair::connected(builder);
+    pair.nodes[0].handle_protocol(NEW, pair.now);
+    let connection = pair.ids[1].unwrap();
+    pair.nodes[1].handle_input(SwarmInput::Disconnect { connection }, pair.now);
+    pair.run();
+    pair.protocol_events = Default::default();
+    pair.pass(2 * PUSH_DELAY);
+    assert!(pair.protocol_events.iter().all(Vec::is_empty));
+}
+
+/// What the node heard last of the other one.
+fn last(pair: &Pair, node: usize) -> Arc<IdentifyInfo> {
+    let info = pair.protocol_events[node].iter().rev().find_map(|event| match event {
+        NodeEvent::Identify(IdentifyEvent::Received { info, .. } | IdentifyEvent::Pushed { info, .. }) => {
+            Some(Arc::clone(info))
+        }
+        _ => None,
+    });
+    info.unwrap()
+}
