@@ -118,12 +118,16 @@ pub trait Machine {
     /// Takes one fact.
     fn handle_input(&mut self, input: Self::Input, now: Instant);
 
-    /// A point in time was reached. Does nothing before the deadline.
-    fn handle_timeout(&mut self, now: Instant);
+    /// A point in time was reached. Does nothing before the deadline; nothing at all in a machine without timers.
+    fn handle_timeout(&mut self, now: Instant) {
+        let _ = now;
+    }
 
     /// The next output.
     fn poll_output(&mut self) -> Option<Self::Output>;
 
-    /// When to call [`Machine::handle_timeout`], and why.
-    fn poll_timeout(&self) -> Option<Deadline>;
+    /// When to call [`Machine::handle_timeout`], and why. Never, in a machine without timers.
+    fn poll_timeout(&self) -> Option<Deadline> {
+        None
+    }
 }

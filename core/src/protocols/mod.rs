@@ -75,6 +75,16 @@ impl StreamOptions {
     pub const fn raw() -> Self {
         Self { framing: Framing::Raw, credit: 0, keep_alive: true, lazy: false }
     }
+
+    /// A stream of messages, which keeps the connection alive; none is delivered before [`ToSwarm::Grant`] allows it.
+    pub const fn messages(framing: Framing) -> Self {
+        Self { framing, ..Self::raw() }
+    }
+
+    /// The same, but so many messages are delivered before [`ToSwarm::Grant`] allows more.
+    pub const fn with_credit(self, credit: u32) -> Self {
+        Self { credit, ..self }
+    }
 }
 
 /// One stream of one connection.
@@ -242,6 +252,13 @@ pub enum ToSwarm<E> {
         /// The connection.
         connection: ConnectionId,
     },
+}
+
+impl<E> ToSwarm<E> {
+    /// Makes [`ToSwarm::OpenStream`] with one protocol to propose.
+    pub fn open(request: RequestId, target: Target, protocol: ProtocolId, options: StreamOptions) -> Self {
+        Self::OpenStream { request, target, protocols: SmallVec::from_iter([protocol]), options }
+    }
 }
 
 /// What this node is: what identify tells others.

@@ -2,7 +2,7 @@
 
 use super::{RecordKey, StoreError, StoreInput, StoreOutput};
 use crate::machine::Machine;
-use crate::time::{Deadline, Instant};
+use crate::time::Instant;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -68,13 +68,7 @@ impl Machine for MemoryStore {
         self.answers.push_back(answer);
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
-
     fn poll_output(&mut self) -> Option<StoreOutput> {
         self.answers.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        None
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::identity::Keypair;
 use crate::protocols::{FromSwarm, ToSwarm};
-use crate::time::{Deadline, Instant};
+use crate::time::Instant;
 use std::collections::VecDeque;
 
 const NOW: Instant = Instant::from_nanos(1_000);
@@ -53,14 +53,8 @@ impl Machine for Scripted {
         self.answers.push_back(answer);
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
-
     fn poll_output(&mut self) -> Option<StoreOutput> {
         self.answers.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        None
     }
 }
 

@@ -4,7 +4,7 @@ use super::{RoutingInput, RoutingOutput};
 use crate::address::Multiaddr;
 use crate::identity::PeerId;
 use crate::machine::Machine;
-use crate::time::{Deadline, Instant};
+use crate::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Peers whose addresses the user gives: bootstrap nodes, or the members of a private network. Bounded by what the user gives.
@@ -44,13 +44,7 @@ impl Machine for KnownPeers {
         }
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
-
     fn poll_output(&mut self) -> Option<RoutingOutput> {
         self.answers.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        None
     }
 }

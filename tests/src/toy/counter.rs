@@ -160,13 +160,7 @@ impl Machine for Counter {
         }
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
-
     fn poll_output(&mut self) -> Option<ToSwarm<Counted>> {
         self.outputs.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        None
     }
 }

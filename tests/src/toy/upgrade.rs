@@ -112,13 +112,7 @@ impl Machine for Upgrader {
         }
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
-
     fn poll_output(&mut self) -> Option<ToSwarm<Upgraded>> {
         self.outputs.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        None
     }
 }
