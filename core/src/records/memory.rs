@@ -45,6 +45,7 @@ impl MemoryStore {
             return Err(StoreError::Full { max: max_records });
         }
         // Copied, since a slice keeps the whole buffer alive that it came in.
+        let key = RecordKey(Bytes::copy_from_slice(key.as_bytes()));
         self.values.insert(key, Bytes::copy_from_slice(&value));
         Ok(())
     }
