@@ -41,6 +41,10 @@ pub trait Protocol:
 
     /// The protocols that remotes may open towards us. Asked once, when the protocol is mounted.
     fn inbound(&self) -> Vec<InboundProtocol>;
+
+    /// The node is about to be over. No peer is connected any more and no timeout will come, so whoever waits for something else, such as
+    /// a disk or a name server, ends what is under way and refuses what is commanded from now on.
+    fn shut_down(&mut self, _now: Instant) {}
 }
 
 /// A protocol that remotes may open, and how its streams are treated.

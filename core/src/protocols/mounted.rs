@@ -28,6 +28,9 @@ pub trait Protocols {
     /// Hands a fact to the machine with this number.
     fn handle_fact(&mut self, index: usize, fact: Fact, now: Instant);
 
+    /// Tells every machine that the node is about to be over. See [`Protocol::shut_down`].
+    fn shut_down(&mut self, now: Instant);
+
     /// Hands the time to every machine.
     fn handle_timeout(&mut self, now: Instant);
 
@@ -53,6 +56,10 @@ impl<P: Protocol> Protocols for P {
 
     fn handle_fact(&mut self, _index: usize, fact: Fact, now: Instant) {
         self.handle_input(fact.map_command(|never| match never {}), now);
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        Protocol::shut_down(self, now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -82,6 +89,8 @@ impl Protocols for () {
     }
 
     fn handle_fact(&mut self, _index: usize, _fact: Fact, _now: Instant) {}
+
+    fn shut_down(&mut self, _now: Instant) {}
 
     fn handle_timeout(&mut self, _now: Instant) {}
 
@@ -136,6 +145,10 @@ macro_rules! tuple {
                     first += $type::COUNT;
                 )+
                 debug_assert!(index < first, "no machine {index} among {first}");
+            }
+
+            fn shut_down(&mut self, now: Instant) {
+                $(self.$field.shut_down(now);)+
             }
 
             fn handle_timeout(&mut self, now: Instant) {

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// How many commands may be under way; a further one fails with [`RecordsError::TooMany`].
 pub const MAX_OPERATIONS: usize = 256;
 
-/// How long the stores may take for a command; then it ends with what they have said.
+/// How long the stores may take for a command, or for each of the two steps of a put, which are to read and to write; then it ends with
+/// what they have said.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One command. Chosen by the user, from a counter of the user's own.
@@ -87,6 +88,9 @@ pub enum RecordsError {
     /// [`MAX_OPERATIONS`] are under way. Blame: a limit.
     #[error("{MAX_OPERATIONS} commands are under way already")]
     TooMany,
+    /// The node is over. Blame: closed. A put may have reached some stores before.
+    #[error("the node is shut down")]
+    ShutDown,
 }
 
 impl RecordsError {
@@ -97,6 +101,7 @@ impl RecordsError {
             Self::Stores(errors) => errors.first().map_or(Blame::Limit, StoreError::blame),
             Self::Timeout => Blame::Timeout,
             Self::TooMany => Blame::Limit,
+            Self::ShutDown => Blame::Closed,
         }
     }
 }
@@ -114,6 +119,7 @@ pub struct Records {
     next_request: u64,
     timers: Timers<StoreRequestId>,
     events: VecDeque<RecordsEvent>,
+    is_over: bool,
     latest: Latest,
 }
 
@@ -151,6 +157,9 @@ impl Records {
             },
             RecordsCommand::Get { id, key } => (id, key, None),
         };
+        if self.is_over {
+            return self.fail(id, RecordsError::ShutDown);
+        }
         if self.stores.is_empty() {
             return self.fail(id, RecordsError::NoStore);
         }
@@ -208,13 +217,19 @@ impl Records {
         self.stores.iter_mut().enumerate().find_map(|(index, store)| Some((index, store.poll_output()?)))
     }
 
-    /// Ends the step: all have answered, or their time is up.
-    fn finish(&mut self, request: StoreRequestId, now: Instant) {
+    /// Takes an operation out, for whose answers nobody waits any more.
+    fn take(&mut self, request: StoreRequestId, now: Instant) -> Option<Operation> {
         self.timers.set(request, None);
-        let Some(operation) = self.operations.remove(&request) else { return };
+        let operation = self.operations.remove(&request)?;
         for &late in &operation.asked {
             self.stores[late].handle_input(StoreInput::Cancel { request }, now);
         }
+        Some(operation)
+    }
+
+    /// Ends the step: all have answered, or their time is up.
+    fn finish(&mut self, request: StoreRequestId, now: Instant) {
+        let Some(operation) = self.take(request, now) else { return };
         let Operation { id, key, step, asked, errors } = operation;
         let nobody = if asked.len() + errors.len() < self.stores.len() {
             None
@@ -299,5 +314,15 @@ impl Protocol for Records {
 
     fn inbound(&self) -> Vec<InboundProtocol> {
         Vec::new()
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        self.is_over = true;
+        let requests: Vec<StoreRequestId> = self.operations.keys().copied().collect();
+        for request in requests {
+            if let Some(Operation { id, .. }) = self.take(request, now) {
+                self.fail(id, RecordsError::ShutDown);
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::identity::Keypair;
-use crate::protocols::{FromSwarm, ToSwarm};
+use crate::protocols::{FromSwarm, Protocol, ToSwarm};
 use crate::time::Instant;
 use std::collections::VecDeque;
 
@@ -165,6 +165,16 @@ fn stores_that_fail_or_stay_silent() {
     assert_eq!(get(&mut silent, 1), None);
     silent.handle_timeout(NOW + OPERATION_TIMEOUT);
     assert_eq!(event(&mut silent), failed(1, RecordsError::Timeout));
+}
+
+#[test]
+fn a_node_that_shuts_down_ends_its_commands() {
+    let mut silent = records(vec![scripted(&[Answer::Value(None)]), scripted(&[])]);
+    assert_eq!(put(&mut silent, 1, record("1")), None);
+    silent.shut_down(NOW);
+    assert_eq!(event(&mut silent), failed(1, RecordsError::ShutDown));
+    assert_eq!(get(&mut silent, 2), failed(2, RecordsError::ShutDown));
+    assert_eq!(silent.poll_timeout(), None);
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub enum RoutingEvent {
         /// The addresses.
         addresses: Vec<Multiaddr>,
     },
-    /// Every source has finished, or the time is up.
+    /// Every source has finished, the time is up, or the node shuts down.
     Finished {
         /// Which query.
         query: QueryId,
@@ -132,6 +132,9 @@ pub enum FindError {
     /// A query with this id is open. Blame: the caller.
     #[error("the query id is in use")]
     IdInUse,
+    /// The node is over. Blame: closed.
+    #[error("the node is shut down")]
+    ShutDown,
 }
 
 impl FindError {
@@ -140,6 +143,7 @@ impl FindError {
         match self {
             Self::NoRouting | Self::IdInUse => Blame::Caller,
             Self::TooMany => Blame::Limit,
+            Self::ShutDown => Blame::Closed,
         }
     }
 }
@@ -151,6 +155,7 @@ pub struct Routing {
     queries: BTreeMap<QueryId, Query>,
     timers: Timers<QueryId>,
     events: VecDeque<RoutingEvent>,
+    is_over: bool,
     latest: Latest,
 }
 
@@ -182,6 +187,9 @@ impl Routing {
     }
 
     fn find(&mut self, query: QueryId, peer: PeerId, now: Instant) -> Result<(), FindError> {
+        if self.is_over {
+            return Err(FindError::ShutDown);
+        }
         if self.sources.is_empty() {
             return Err(FindError::NoRouting);
         }
@@ -274,6 +282,7 @@ impl Machine for Routing {
         while let Some(query) = self.timers.pop_due(now) {
             self.give_up(query, now);
         }
+        self.collect();
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
@@ -291,5 +300,13 @@ impl Protocol for Routing {
 
     fn inbound(&self) -> Vec<InboundProtocol> {
         Vec::new()
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        self.is_over = true;
+        let queries: Vec<QueryId> = self.queries.keys().copied().collect();
+        for query in queries {
+            self.give_up(query, now);
+        }
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::identity::Keypair;
+use crate::seed::Seed;
+use crate::swarm::{Swarm, SwarmConfig, SwarmEvent, SwarmInput, SwarmOutput};
 
 const NOW: Instant = Instant::from_nanos(1_000);
 
@@ -150,4 +152,18 @@ fn what_a_source_says_of_no_query_counts_for_nothing() {
     routing.handle_timeout(NOW);
     assert_eq!(events(&mut routing), []);
     assert_eq!(find(&mut routing, 9), []);
+}
+
+#[test]
+fn a_node_that_shuts_down_ends_its_queries_first() {
+    let routing = Routing::new(vec![slow(Duration::from_secs(1), [2])]);
+    let (keypair, seed) = (Keypair::ed25519_from_secret(&[9; 32]), Seed::reproducible(1));
+    let mut swarm = Swarm::new(SwarmConfig::default(), keypair, routing, seed, NOW);
+    let find = |query| SwarmInput::Command(RoutingCommand::Find { query: QueryId(query), peer: peer(1) });
+    swarm.handle_input(find(1), NOW);
+    swarm.handle_input(SwarmInput::Shutdown, NOW);
+    swarm.handle_input(find(2), NOW);
+    let outputs: Vec<_> = std::iter::from_fn(|| swarm.poll_output()).collect();
+    let (over, refused) = (SwarmOutput::Event(SwarmEvent::ShutDown), failed(2, FindError::ShutDown));
+    assert_eq!(outputs, [SwarmOutput::Protocol(finished(1)), over, SwarmOutput::Protocol(refused)]);
 }

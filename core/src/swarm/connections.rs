@@ -366,7 +366,7 @@ impl<P: Protocols> Swarm<P> {
             SwarmInput::Incoming { connection, .. } => {
                 self.outputs.push(SwarmOutput::Refuse { connection });
             }
-            // No peer is connected, so there is nothing that it could do but answer.
+            // It can do nothing but answer: no peer is connected, and what asks others was told that the node is over.
             SwarmInput::Command(command) => {
                 self.protocols.handle_command(command, now);
                 self.drain_protocols(now);

@@ -329,8 +329,10 @@ impl<P: Protocols> Swarm<P> {
     }
 
     /// The last word, once nothing is left.
-    fn finish_shutdown(&mut self) {
+    fn finish_shutdown(&mut self, now: Instant) {
         if self.life == Life::ShuttingDown && self.connections.is_empty() {
+            self.protocols.shut_down(now);
+            self.drain_protocols(now);
             self.life = Life::Over;
             self.event(SwarmEvent::ShutDown);
         }
@@ -387,7 +389,7 @@ impl<P: Protocols> Machine for Swarm<P> {
             }
         }
         self.drain_protocols(now);
-        self.finish_shutdown();
+        self.finish_shutdown(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -398,7 +400,7 @@ impl<P: Protocols> Machine for Swarm<P> {
         }
         self.protocols.handle_timeout(now);
         self.drain_protocols(now);
-        self.finish_shutdown();
+        self.finish_shutdown(now);
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
