@@ -34,6 +34,8 @@ pub(super) enum State {
     /// Streams can be opened.
     Open {
         peer: PeerId,
+        /// We have told it to close.
+        is_closing: bool,
         streams: Map<StreamId, StreamRecord>,
         /// How many streams there are, those included that we have asked for.
         count: Count,
@@ -51,6 +53,10 @@ impl Record {
     /// Whether its peer is not known yet.
     pub(super) fn is_pending(&self) -> bool {
         !matches!(self.state, State::Open { .. })
+    }
+
+    fn is_closing(&self) -> bool {
+        matches!(self.state, State::Open { is_closing: true, .. })
     }
 
     /// Whether a [`Connection`] exists that takes messages.
@@ -198,6 +204,9 @@ impl<P: Protocols> Swarm<P> {
 
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         self.abandon_dial(connection, DialError::Cancelled);
+        if let Some(Record { state: State::Open { is_closing, .. }, .. }) = self.record_mut(connection) {
+            *is_closing = true;
+        }
         self.send(connection, NodeMessage::Shutdown(ConnectionError::ClosedHere));
     }
 
@@ -245,7 +254,8 @@ impl<P: Protocols> Swarm<P> {
             return self.send(id, NodeMessage::Shutdown(reason));
         }
         self.usage.pending.remove(record.direction());
-        record.state = State::Open { peer, streams: Map::default(), count: Count::default() };
+        record.state =
+            State::Open { peer, is_closing: false, streams: Map::default(), count: Count::default() };
         let (role, remote_address) = (record.role, record.remote_address.clone());
         self.peers.entry(peer).or_default().push(id);
         self.event(SwarmEvent::Connected {
@@ -297,14 +307,15 @@ impl<P: Protocols> Swarm<P> {
         }
     }
 
-    /// The best connection to a peer: a direct one before one over a relay, then the one with most streams, then the oldest.
+    /// The best connection to a peer, as the module's documentation says.
     pub(super) fn best_connection(&self, peer: PeerId) -> Option<ConnectionId> {
         match self.peers.get(&peer)?[..] {
             [only] => Some(only),
             ref several => several.iter().copied().max_by_key(|&id| {
-                let is_direct =
-                    self.record(id).is_some_and(|record| !address::is_relayed(&record.remote_address));
-                (is_direct, self.streams_on(id).total(), Reverse(id))
+                let record = self.record(id);
+                let stays = record.is_some_and(|record| !record.is_closing());
+                let is_direct = record.is_some_and(|record| !address::is_relayed(&record.remote_address));
+                (stays, is_direct, self.streams_on(id).total(), Reverse(id))
             }),
         }
     }

@@ -19,8 +19,9 @@
 //! # Several connections to one peer
 //!
 //! They are equals: both sides open streams on any of them, and each lives and ends by itself. Two nodes that dial each other at the
-//! same time have two connections. For [`Target::Peer`](crate::protocols::Target::Peer) the swarm takes the best one: a direct one
-//! before one over a relay (`/p2p-circuit` in the remote address), then the one with most streams, then the oldest.
+//! same time have two connections. For [`Target::Peer`](crate::protocols::Target::Peer) the swarm takes the best one: one that
+//! we have not told to close before one that we have, then a direct one before one over a relay (`/p2p-circuit` in the remote address),
+//! then the one with most streams, then the oldest.
 
 mod connections;
 mod limits;

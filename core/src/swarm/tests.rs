@@ -360,6 +360,8 @@ fn the_best_connection_is_direct_then_busy_then_old() {
         swarm.handle_input(SwarmInput::OpenStream { request, target, protocols: smallvec![TEST] }, NOW);
     }
     assert_eq!(best(&swarm), Some(ids[2]), "those on the way count");
+    swarm.handle_input(SwarmInput::Disconnect { connection: ids[2] }, NOW);
+    assert_eq!(best(&swarm), Some(ids[3]), "one that is about to close is the last choice");
     for gone in [ids[2], ids[3]] {
         let (stream, cause) = (StreamId(0), StreamCloseCause::ConnectionClosed);
         say(&mut swarm, gone, ConnectionMessage::StreamClosed { stream, cause });
