@@ -52,6 +52,29 @@ fn hundreds_of_streams_in_one_chunk_leave_no_input_behind() {
     assert!(chunk.is_empty() || !pair.nodes[1].wants_input(listener), "{} bytes are left", chunk.len());
 }
 
+#[test]
+fn whoever_is_refused_counts_until_the_byte_stream_is_gone() {
+    let mut node = quiet().build_local(Seed::reproducible(1), NOW).unwrap();
+    let listener = node.listen(Pair::address(), NOW);
+    let header = b"\x13/multistream/1.0.0\n";
+    for _ in 0..300 {
+        let id = node.handle_incoming(listener, Pair::address(), NOW);
+        // A lazy dialer: its first proposal is refused, and then come bytes that are none.
+        let mut said = BytesMut::from([&header[..], b"\x05/foo\n", &[0xff; 12]].concat().as_slice());
+        node.handle_bytes(id, &mut said, NOW);
+    }
+    assert_eq!(node.connection_count(), 256, "as many as may be pending");
+    assert_eq!(node.node().swarm().connection_count(), 256);
+
+    let late = node.poll_timeout().unwrap();
+    assert_eq!(late.reason, "close timeout");
+    node.handle_timeout(late.at);
+    assert_eq!((node.connection_count(), node.node().swarm().connection_count()), (0, 0));
+    let refused = std::iter::from_fn(|| node.poll_output())
+        .filter(|output| matches!(output, LocalOutput::Event(SwarmEvent::IncomingFailed { .. })));
+    assert_eq!(refused.count(), 300);
+}
+
 /// A node whose connection is driven by hand, so that its reports can be held back.
 struct Halves {
     remote: LocalNode,

@@ -228,8 +228,26 @@ impl Pipeline {
     /// The remote broke something: no last words. But one that did not wait to be refused has yet to learn that it was.
     fn fail(&mut self, error: ConnectionError, now: Instant) {
         match error {
-            ConnectionError::Negotiation { error: NegotiationError::Refused, .. } => self.close(error, now),
+            ConnectionError::Negotiation { error: NegotiationError::Refused, .. } => self.flush(error, now),
             error => self.die(error, End::Failed, Closing::Now, now),
+        }
+    }
+
+    /// Ends the connection in order: what the current phase still has to say goes out first.
+    fn flush(&mut self, reason: ConnectionError, now: Instant) {
+        let closing = Closing::Flushing { give_up: now + self.config.close_timeout };
+        if let Err(error) = self.fill(usize::MAX, now) {
+            return self.fail(error, now);
+        }
+        self.die(reason, End::Closed, closing, now);
+    }
+
+    /// Whether the node may hear now that the connection is over. Of one that was never open it hears when the byte stream is gone as
+    /// well: until then it counts as pending, or remotes that are refused could pile up beyond every limit.
+    fn may_report_closed(&self) -> bool {
+        match &self.phase {
+            Phase::Remains { muxer, .. } => muxer.is_some() || self.close == Some(Closing::Now),
+            _ => false,
         }
     }
 
@@ -441,7 +459,9 @@ impl Layer for Pipeline {
             return Some(CarrierEvent::Stream(StreamsEvent::Writable(stream)));
         }
         match &self.phase {
-            Phase::Remains { error, .. } if std::mem::take(&mut self.owes_closed) => {
+            Phase::Remains { error, .. }
+                if self.may_report_closed() && std::mem::take(&mut self.owes_closed) =>
+            {
                 Some(CarrierEvent::Closed(error.clone()))
             }
             _ => None,
@@ -566,11 +586,14 @@ impl Carrier for Pipeline {
     }
 
     fn close(&mut self, reason: ConnectionError, now: Instant) {
-        let closing = Closing::Flushing { give_up: now + self.config.close_timeout };
-        // What the muxer still has to say goes out first.
-        if let Err(error) = self.fill(usize::MAX, now) {
-            return self.fail(error, now);
+        match &self.phase {
+            Phase::Open(_) => self.flush(reason, now),
+            Phase::Remains { muxer: Some(_), .. } => {}
+            // There is nothing to say yet.
+            _ => {
+                self.die(reason, End::Closed, Closing::Now, now);
+                self.close = Some(Closing::Now);
+            }
         }
-        self.die(reason, End::Closed, closing, now);
     }
 }
