@@ -56,20 +56,19 @@ impl WriteTurns {
     /// The stream whose turn it is.
     pub(super) fn next(&mut self) -> Option<StreamId> {
         let turns = self.0.as_mut()?;
-        while let Some(stream) = turns.waiting.pop_front() {
-            if turns.queued.remove(&stream) {
-                turns.granted.insert(stream);
-                return Some(stream);
-            }
-        }
-        self.free_if_empty();
-        None
+        let stream = turns.waiting.pop_front()?;
+        turns.queued.remove(&stream);
+        turns.granted.insert(stream);
+        Some(stream)
     }
 
     /// The stream is gone.
     pub(super) fn forget(&mut self, stream: StreamId) {
         if let Some(turns) = &mut self.0 {
-            turns.queued.remove(&stream);
+            // Its place in the line goes too, or a peer could make it grow with streams that come and go while one waits.
+            if turns.queued.remove(&stream) {
+                turns.waiting.retain(|waiting| *waiting != stream);
+            }
             turns.granted.remove(&stream);
             self.free_if_empty();
         }
@@ -103,6 +102,18 @@ mod tests {
         turns.forget(greedy);
         assert_eq!(turns.next(), None);
         assert_eq!(turns.allow(patient, 100), 100);
+    }
+
+    #[test]
+    fn streams_that_come_and_go_leave_nothing_in_the_line() {
+        let mut turns = WriteTurns::default();
+        turns.wait(StreamId(0));
+        for stream in (1..9).map(StreamId) {
+            turns.wait(stream);
+            turns.forget(stream);
+        }
+        assert_eq!(turns.0.as_ref().map(|turns| turns.waiting.len()), Some(1));
+        assert_eq!((turns.next(), turns.next()), (Some(StreamId(0)), None));
     }
 
     #[test]
