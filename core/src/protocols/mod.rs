@@ -303,7 +303,7 @@ pub enum StreamError {
     /// The connection died first. Blame: closed.
     #[error("the connection was closed")]
     ConnectionClosed,
-    /// The request's id was used before, or nothing was proposed. Blame: the caller.
+    /// The request's id is waiting for its answer already, or nothing was proposed. Blame: the caller.
     #[error("the request is not valid: {0}")]
     Invalid(&'static str),
 }

@@ -212,7 +212,7 @@ impl<P: Protocols> Swarm<P> {
     /// Draws the id for an incoming connection.
     pub fn next_connection_id(&mut self) -> ConnectionId {
         let id = ConnectionId(self.ids.connection);
-        self.ids.connection += 1;
+        self.ids.connection = self.ids.connection.saturating_add(1);
         id
     }
 
