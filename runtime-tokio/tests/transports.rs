@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 fn builder() -> NodeBuilder {
     NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
@@ -231,6 +231,95 @@ async fn a_node_that_cannot_listen_does_not_start() {
             "cannot listen on /memory/1: the address is in use; choose another port, or 0 for any"
         );
         assert!(matches!(error, StartError::Listen { .. }));
+    })
+    .await;
+}
+
+/// Dials that do not end, and listens once it is told to.
+struct Slow {
+    dials_dropped: mpsc::UnboundedSender<Multiaddr>,
+    go: Arc<Notify>,
+}
+
+/// Tells when it is dropped.
+struct Dial(Multiaddr, mpsc::UnboundedSender<Multiaddr>);
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        self.1.send(self.0.clone()).unwrap();
+    }
+}
+
+impl Transport for Slow {
+    fn expected(&self) -> &'static str {
+        "anything"
+    }
+
+    fn takes(&self, _: &Multiaddr) -> bool {
+        true
+    }
+
+    fn dial(&self, address: Multiaddr) -> BoxFuture<Result<Link, TransportError>> {
+        let dial = Dial(address, self.dials_dropped.clone());
+        Box::pin(async move {
+            std::future::pending::<()>().await;
+            drop(dial);
+            Err(TransportError::Refused)
+        })
+    }
+
+    fn listen(&self, address: Multiaddr) -> BoxFuture<Result<Listener, TransportError>> {
+        let go = self.go.clone();
+        Box::pin(async move {
+            go.notified().await;
+            Ok(Listener { addresses: vec![address], incoming: Box::pin(stream::pending()) })
+        })
+    }
+}
+
+/// Waits for a call that is not answered soon, then gives it up.
+async fn give_up<T: std::fmt::Debug>(call: impl Future<Output = T>) {
+    tokio::time::timeout(Duration::from_millis(50), call).await.expect_err("the call waits");
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_leave_nothing() {
+    bounded(async {
+        let (dials_dropped, mut dropped) = mpsc::unbounded_channel();
+        let go = Arc::new(Notify::new());
+        let node = builder().transport(Slow { dials_dropped, go: go.clone() }).start().await.unwrap();
+        let mut events = node.events().await.unwrap();
+
+        give_up(node.dial(parse("/memory/1"))).await;
+        assert_eq!(dropped.recv().await, Some(parse("/memory/1")));
+        let Some(Event::Swarm(SwarmEvent::DialFailed { error, .. })) = events.next().await else { panic!() };
+        assert_eq!(error, DialError::Cancelled);
+
+        give_up(node.listen(parse("/memory/2"))).await;
+        go.notify_one();
+        let Some(Event::Swarm(SwarmEvent::ListenerClosed { .. })) = events.next().await else { panic!() };
+        assert_eq!(node.listen_addresses().await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_stops_with_dials_and_listening_under_way() {
+    bounded(async {
+        let (dials_dropped, mut dropped) = mpsc::unbounded_channel();
+        let node = builder().transport(Slow { dials_dropped, go: Arc::default() }).start().await.unwrap();
+        let dial = node.dial(parse("/memory/1"));
+        let listen = node.listen(parse("/memory/2"));
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            node.shutdown().await;
+        };
+        let (dialed, listening, ()) = tokio::join!(dial, listen, stop);
+        dialed.unwrap_err();
+        listening.unwrap_err();
+        assert_eq!(dropped.recv().await, Some(parse("/memory/1")));
+        assert_eq!(dropped.recv().await, None, "the transport is gone with the node");
+        assert_eq!(node.dial(parse("/memory/1")).await, Err(RequestError::Stopped));
     })
     .await;
 }

@@ -10,7 +10,8 @@ use crate::stream::Stream;
 use crate::transport::{Link, Listener, Socket, Transports};
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, select};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::{ConnectionId, ToNode};
 use peerwork_core::identity::PeerId;
@@ -24,6 +25,7 @@ use peerwork_core::swarm::{
 use peerwork_core::time::Instant;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -37,17 +39,42 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a handle wants.
 pub(crate) enum Command<P: Protocols> {
-    Listen { address: Multiaddr, reply: Reply<Listening, ListenError> },
-    ListenAddresses { reply: oneshot::Sender<Vec<Multiaddr>> },
-    StopListening { listener: ListenerId },
-    Dial { address: Multiaddr, reply: Reply<Connected, DialError> },
-    OpenStream { target: Target, protocols: SmallVec<[ProtocolId; 1]>, reply: Reply<Stream, StreamError> },
-    HandleProtocol { protocol: ProtocolId, reply: oneshot::Sender<Option<mpsc::Receiver<Stream>>> },
-    Disconnect { connection: ConnectionId },
+    Listen {
+        address: Multiaddr,
+        reply: Reply<Listening, ListenError>,
+    },
+    ListenAddresses {
+        reply: oneshot::Sender<Vec<Multiaddr>>,
+    },
+    StopListening {
+        listener: ListenerId,
+    },
+    /// `caller` ends when nobody waits for the answer any more.
+    Dial {
+        address: Multiaddr,
+        reply: Reply<Connected, DialError>,
+        caller: oneshot::Receiver<Infallible>,
+    },
+    OpenStream {
+        target: Target,
+        protocols: SmallVec<[ProtocolId; 1]>,
+        reply: Reply<Stream, StreamError>,
+    },
+    HandleProtocol {
+        protocol: ProtocolId,
+        reply: oneshot::Sender<Option<mpsc::Receiver<Stream>>>,
+    },
+    Disconnect {
+        connection: ConnectionId,
+    },
     Request(Request),
     Protocol(P::Command),
-    Subscribe { reply: oneshot::Sender<Events<P::Event>> },
-    Shutdown { reply: oneshot::Sender<()> },
+    Subscribe {
+        reply: oneshot::Sender<Events<P::Event>>,
+    },
+    Shutdown {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// What the driver's own tasks report.
@@ -95,6 +122,8 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     handlers: BTreeMap<ProtocolId, mpsc::Sender<Stream>>,
     subscribers: Subscribers<P::Event>,
     waiting: Waiting,
+    /// Each ends when the caller of a dial has his answer, or does not want it any more.
+    dial_callers: FuturesUnordered<BoxFuture<DialId>>,
     sleep: Option<(Instant, BoxFuture<()>)>,
     /// Commands and reports take turns, so that neither can starve the other.
     commands_first: bool,
@@ -123,6 +152,7 @@ impl Waiting {
 enum Wake<P: Protocols> {
     Command(Option<Command<P>>),
     Report(Option<ToDriver>),
+    DialCallerGone(DialId),
     Time,
 }
 
@@ -158,6 +188,7 @@ where
             handlers: BTreeMap::new(),
             subscribers: Subscribers::new(),
             waiting: Waiting::default(),
+            dial_callers: FuturesUnordered::new(),
             sleep: None,
             commands_first: false,
             over: false,
@@ -175,6 +206,11 @@ where
                     self.input(SwarmInput::Shutdown);
                 }
                 Wake::Report(report) => report.into_iter().for_each(|report| self.handle_report(report)),
+                Wake::DialCallerGone(dial) => {
+                    if self.waiting.dials.remove(&dial).is_some() {
+                        self.input(SwarmInput::CancelDial { dial });
+                    }
+                }
                 Wake::Time => self.node.handle_timeout(self.clock.now()),
             }
             self.drain();
@@ -203,6 +239,9 @@ where
                 self.sleep = None;
                 return Poll::Ready(Wake::Time);
             }
+        }
+        if let Poll::Ready(Some(dial)) = self.dial_callers.poll_next_unpin(cx) {
+            return Poll::Ready(Wake::DialCallerGone(dial));
         }
         self.commands_first = !self.commands_first;
         if self.commands_first
@@ -236,9 +275,10 @@ where
                 drop(reply.send(addresses.map(|address| self.with_own_id(address)).collect()));
             }
             Command::StopListening { listener } => self.input(SwarmInput::StopListening { listener }),
-            Command::Dial { address, reply } => {
+            Command::Dial { address, reply, caller } => {
                 let dial = self.node.dial(address, now);
                 self.waiting.dials.insert(dial, reply);
+                self.dial_callers.push(Box::pin(caller.map(move |_| dial)));
             }
             Command::OpenStream { target, protocols, reply } => {
                 let request = RequestId(self.waiting.next());
@@ -297,6 +337,10 @@ where
                 if let Some(reply) = self.waiting.listens.remove(&listener)
                     && let Some(first) = addresses.first()
                 {
+                    if reply.is_canceled() {
+                        // Nobody would know what to stop.
+                        return self.input(SwarmInput::StopListening { listener });
+                    }
                     let address = self.with_own_id(first);
                     let all = addresses.iter().map(|address| self.with_own_id(address)).collect();
                     answer(reply, Ok(Listening { listener, address, addresses: all }));

@@ -142,7 +142,7 @@ impl Connected {
 
 /// The streams that remotes open for one protocol. Dropping it ends the handling.
 ///
-/// At most 64 wait; while they do, further ones are reset.
+/// At most 1,024 wait; while they do, further ones are reset.
 #[derive(Debug)]
 pub struct Incoming {
     streams: mpsc::Receiver<Stream>,
@@ -183,6 +183,7 @@ where
     }
 
     /// Listens on an address such as `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose. This node's peer id may be at its end.
+    /// Dropping the future ends the listening.
     ///
     /// # Errors
     /// The address is not one to listen on, is in use or not allowed; or the node has stopped.
@@ -209,12 +210,13 @@ where
     }
 
     /// Connects to an address such as `/ip4/192.0.2.1/tcp/4001` or `/dns/example.com/tcp/4001`; a `/p2p/ID` at its end says who must
-    /// be there.
+    /// be there. Dropping the future cancels the dial.
     ///
     /// # Errors
     /// See [`DialError`]; or the node has stopped.
     pub async fn dial(&self, address: Multiaddr) -> Result<Connected, RequestError<DialError>> {
-        self.call(|reply| Command::Dial { address, reply }).await
+        let (_waiting, caller) = oneshot::channel();
+        self.call(|reply| Command::Dial { address, reply, caller }).await
     }
 
     /// Opens a raw stream, for the first of `protocols` that the peer speaks.
