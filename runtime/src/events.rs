@@ -18,7 +18,7 @@ pub const MAX_WAITING_EVENTS: usize = 1024;
 pub enum Event<E = std::convert::Infallible> {
     /// To its listeners, connections and streams.
     Swarm(SwarmEvent),
-    /// To ping, identify or a protocol of the user's own.
+    /// To a protocol: ping, identify, peer routing, the record stores or the user's own.
     Protocol(NodeEvent<E>),
     /// The subscriber was too slow: so many events were dropped.
     Missed(u64),
