@@ -14,6 +14,9 @@ use peerwork_tokio::{ProtocolTaken, RequestError, StartError, Stopped};
 use std::io;
 use std::path::PathBuf;
 
+/// Advice that only a program with the fast crypto provider can give.
+const FAST_OR: &str = if cfg!(feature = "aws-lc") { "--crypto fast, or " } else { "" };
+
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -78,7 +81,7 @@ pub(crate) enum Failure {
     #[error("no RSA key could be made; try again, or use another type of key")]
     NoRsaKey,
     /// The crypto provider cannot sign with the node's key.
-    #[error("{0}; use --crypto fast, or a key of another type")]
+    #[error("{0}; use {FAST_OR}a key of another type")]
     CannotSign(UnsupportedKey),
     /// Nothing can be printed.
     #[error("standard output cannot be written: {0}")]

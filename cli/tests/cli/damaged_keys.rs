@@ -224,6 +224,7 @@ fn damaged_ecdsa_keys() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn damaged_rsa_keys() {
     let good = good("rsa");
     let data = &good[5..];

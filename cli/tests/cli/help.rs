@@ -54,6 +54,7 @@ fn the_version_is_the_package_version() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn wrong_usage_exits_with_status_2() {
     let cases: [(&[&str], &str); 19] = [
         (&["dance"], "unrecognized subcommand 'dance'"),

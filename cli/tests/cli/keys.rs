@@ -49,6 +49,7 @@ fn a_key_is_made_once_and_used_again_and_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn keys_of_every_type() {
     let folder = folder("keys_of_every_type");
     let cases = [("ed25519", "12D3KooW"), ("secp256k1", "16Uiu2HA"), ("ecdsa", "Qm"), ("rsa", "Qm")];
@@ -71,6 +72,7 @@ fn keys_of_every_type() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn the_portable_provider_refuses_an_rsa_key_at_the_start() {
     let expected = "the portable crypto provider does not sign with RSA keys; use --crypto fast, or a key of another type";
     assert_eq!(peerwork(&["listen", "--key", "rsa", "--crypto", "portable"]).failure(), expected);

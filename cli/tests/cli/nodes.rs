@@ -134,6 +134,7 @@ fn a_listener_speaks_to_people_too() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn all_crypto_providers_and_both_widths_of_the_secret_work() {
     for (ours, theirs) in [("fast", "portable"), ("portable", "fast")] {
         let listener = Listener::start(&["--crypto", theirs]);
