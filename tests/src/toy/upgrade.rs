@@ -12,7 +12,7 @@ use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::protocols::{
     FromSwarm, InboundProtocol, Protocol, RequestId, StreamKey, StreamOptions, Target, ToSwarm,
 };
-use peerwork_core::time::{Deadline, Instant};
+use peerwork_core::time::Instant;
 use smallvec::smallvec;
 use std::collections::{BTreeMap, VecDeque};
 
