@@ -130,6 +130,11 @@ pub enum FromSwarm<C> {
         role: Role,
         /// Where the other end is: the address that was dialled, or that the connection came from.
         remote_address: Multiaddr,
+        /// Where this end is, if remotes can reach us there: the first address of the listener that the connection came to.
+        /// Where a listener has several (one for each interface), all have the IP version, transport and port in common, so
+        /// the first stands for all of them. `None` if we dialled, since this end then has a passing port, or if the
+        /// listener is gone.
+        local_address: Option<Multiaddr>,
     },
     /// A connection that was open is gone. Every stream on it has been reported closed before, and every request
     /// for one failed.

@@ -186,8 +186,8 @@ impl<C> FromSwarm<C> {
         match self {
             Self::Command(command) => FromSwarm::Command(map(command)),
             Self::Local(info) => FromSwarm::Local(info),
-            Self::Connected { connection, peer, role, remote_address } => {
-                FromSwarm::Connected { connection, peer, role, remote_address }
+            Self::Connected { connection, peer, role, remote_address, local_address } => {
+                FromSwarm::Connected { connection, peer, role, remote_address, local_address }
             }
             Self::Disconnected { connection, peer } => FromSwarm::Disconnected { connection, peer },
             Self::StreamOpened { stream, peer, protocol, request } => {

@@ -41,6 +41,7 @@ pub(crate) fn connected<C>(connection: u64, peer: PeerId) -> FromSwarm<C> {
         peer,
         role: Role::Dialer,
         remote_address: address("/ip4/192.0.2.1/tcp/4001"),
+        local_address: None,
     }
 }
 

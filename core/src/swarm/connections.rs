@@ -30,7 +30,7 @@ pub(super) enum State {
     /// The driver connects a byte stream.
     Dialing { dial: DialId, expected_peer: Option<PeerId> },
     /// Being secured and muxed.
-    Upgrading { dial: Option<DialId> },
+    Upgrading(Origin),
     /// Streams can be opened.
     Open {
         peer: PeerId,
@@ -40,6 +40,13 @@ pub(super) enum State {
         /// How many streams there are, those included that we have asked for.
         count: Count,
     },
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    Dial(DialId),
+    Listener(ListenerId),
 }
 
 impl Record {
@@ -130,7 +137,7 @@ impl<P: Protocols> Swarm<P> {
     /// The user no longer waits for a dial.
     pub(super) fn cancel_dial(&mut self, wanted: DialId) {
         let under_way = self.connections.iter().find_map(|(&connection, record)| match record.state {
-            State::Dialing { dial, .. } | State::Upgrading { dial: Some(dial) } if dial == wanted => {
+            State::Dialing { dial, .. } | State::Upgrading(Origin::Dial(dial)) if dial == wanted => {
                 Some(connection)
             }
             _ => None,
@@ -146,7 +153,7 @@ impl<P: Protocols> Swarm<P> {
             && let State::Dialing { dial, expected_peer } = record.state
         {
             record.remote_address = remote_address;
-            record.state = State::Upgrading { dial: Some(dial) };
+            record.state = State::Upgrading(Origin::Dial(dial));
             self.attach(connection, Role::Dialer, expected_peer);
         }
     }
@@ -167,7 +174,7 @@ impl<P: Protocols> Swarm<P> {
             let error = limit.into();
             return self.event(SwarmEvent::IncomingFailed { connection, remote_address, error });
         }
-        let state = State::Upgrading { dial: None };
+        let state = State::Upgrading(Origin::Listener(listener));
         self.add(connection, Record { role: Role::Listener, remote_address, state });
         self.attach(connection, Role::Listener, None);
     }
@@ -247,7 +254,7 @@ impl<P: Protocols> Swarm<P> {
         let max = self.config.limits.max_connections_per_peer;
         let is_one_too_many = self.peers.get(&peer).map_or(0, SmallVec::len) >= max;
         let Some(record) = self.connections.get_mut(&id) else { return };
-        let State::Upgrading { dial } = record.state else { return };
+        let State::Upgrading(origin) = record.state else { return };
         if is_one_too_many {
             // It stays pending until it is gone, and then says why.
             let reason = ConnectionLimit::PerPeer(max).into();
@@ -257,6 +264,10 @@ impl<P: Protocols> Swarm<P> {
         record.state =
             State::Open { peer, is_closing: false, streams: Map::default(), count: Count::default() };
         let (role, remote_address) = (record.role, record.remote_address.clone());
+        let (dial, local_address) = match origin {
+            Origin::Dial(dial) => (Some(dial), None),
+            Origin::Listener(listener) => (None, self.first_address(listener)),
+        };
         self.peers.entry(peer).or_default().push(id);
         self.event(SwarmEvent::Connected {
             connection: id,
@@ -267,7 +278,11 @@ impl<P: Protocols> Swarm<P> {
             security,
             muxer,
         });
-        self.broadcast(&Fact::Connected { connection: id, peer, role, remote_address }, now);
+        self.broadcast(&Fact::Connected { connection: id, peer, role, remote_address, local_address }, now);
+    }
+
+    fn first_address(&self, listener: ListenerId) -> Option<Multiaddr> {
+        self.listeners.get(&listener)?.first().cloned()
     }
 
     fn handle_closed(&mut self, id: ConnectionId, error: ConnectionError, now: Instant) {
@@ -283,11 +298,11 @@ impl<P: Protocols> Swarm<P> {
         }
         let Some(Record { state, remote_address, .. }) = self.remove(id) else { return };
         match state {
-            State::Dialing { dial, .. } | State::Upgrading { dial: Some(dial) } => {
+            State::Dialing { dial, .. } | State::Upgrading(Origin::Dial(dial)) => {
                 let error = if self.life == Life::Running { error.into() } else { DialError::ShuttingDown };
                 self.event(SwarmEvent::DialFailed { dial, error });
             }
-            State::Upgrading { dial: None } => {
+            State::Upgrading(Origin::Listener(_)) => {
                 self.event(SwarmEvent::IncomingFailed { connection: id, remote_address, error });
             }
             State::Open { peer, streams, .. } => {

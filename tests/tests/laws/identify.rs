@@ -62,6 +62,7 @@ fn told(public_key: Option<PublicKey>, draw: &mut Seed) -> Bytes {
         public_key,
         protocols: vec![if draw.below(4) == 0 { PROTOCOL } else { PUSH_PROTOCOL }],
         agent_version: Some(format!("agent {}", draw.below(10))),
+        observed_address: "/ip4/203.0.113.1/tcp/9001".parse().ok(),
         ..IdentifyInfo::default()
     };
     let mut message = BytesMut::new();

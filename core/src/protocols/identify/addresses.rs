@@ -21,11 +21,11 @@ enum Reach {
 
 /// Which of our addresses to tell the peer at `remote`: those on loopback only to one on this machine.
 pub(super) fn worth_telling<'a>(
-    ours: &'a [Multiaddr],
+    ours: impl IntoIterator<Item = &'a Multiaddr>,
     remote: &Multiaddr,
 ) -> impl Iterator<Item = &'a Multiaddr> {
     let least = reach(remote).min(Reach::Network);
-    ours.iter().filter(move |address| reach(address) >= least)
+    ours.into_iter().filter(move |address| reach(address) >= least)
 }
 
 /// Whether the peer at `remote` is on this machine.

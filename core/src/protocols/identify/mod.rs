@@ -33,11 +33,19 @@
 //! beside it, and [`IdentifyInfo::certified`] holds it; otherwise it counts as missing, which is no error. Our own
 //! record goes along if the crypto provider signs with our key and everything fits into one message: there are
 //! peers that read only one, of 4 KiB, so sending the record in a second message would hide it from them.
+//!
+//! # External addresses
+//!
+//! What peers tell in [`IdentifyInfo::observed_address`], of connections that came to one of our listeners, says where this
+//! node can be reached from outside. Once [`MIN_OBSERVERS`] in different networks agree, the address is reported
+//! ([`IdentifyEvent::ExternalAddress`]) and told to peers beside the listen addresses, as long as they stay connected. A
+//! claim counts only if it fits the listener's IP version and transport and can lead here from elsewhere.
 
 mod addresses;
 mod answers;
 pub mod codec;
 mod exchange;
+mod observed;
 mod own;
 mod pushed;
 mod pushing;
@@ -46,6 +54,9 @@ mod reading;
 mod tests;
 
 pub use codec::{IdentifyInfo, InvalidMessage};
+pub use observed::{
+    ExternalState, MAX_EXTERNAL_ADDRESSES, MAX_LISTEN_ADDRESSES, MAX_OBSERVERS, MIN_OBSERVERS,
+};
 
 use super::table::{Connections, Requests};
 use super::{FromSwarm, InboundProtocol, Protocol, StreamCloseCause, StreamError, StreamKey, ToSwarm};
@@ -58,6 +69,7 @@ use crate::negotiation::ProtocolId;
 use crate::time::{Deadline, Instant, Timers};
 use answers::Answers;
 use exchange::Exchange;
+use observed::{Change, Observed};
 use own::{Own, Snapshot};
 use pushed::Pushed;
 use pushing::Pushing;
@@ -194,6 +206,13 @@ pub enum IdentifyEvent {
         /// Why.
         error: IdentifyError,
     },
+    /// An address at which others can reach this node was learned from them, or counts no longer.
+    ExternalAddress {
+        /// The address.
+        address: Multiaddr,
+        /// Which of the two.
+        state: ExternalState,
+    },
     /// A peer did not tell, or not as it should.
     Failed {
         /// Who.
@@ -324,6 +343,8 @@ struct Link {
     peer: PeerId,
     /// Where the peer is.
     remote_address: Multiaddr,
+    /// Where we are, if remotes can reach us there. Shared with all connections of the listener.
+    local_address: Option<Multiaddr>,
 }
 
 /// What the connections have in common.
@@ -331,6 +352,7 @@ struct Link {
 struct Shared {
     config: IdentifyConfig,
     own: Own,
+    observed: Observed,
     now: Instant,
     requests: Requests,
     outputs: VecDeque<ToSwarm<IdentifyEvent>>,
@@ -348,7 +370,14 @@ impl Identify {
         config.protocol_version = codec::clean_version(config.protocol_version.as_bytes());
         config.agent_version = codec::clean_version(config.agent_version.as_bytes());
         let own = Own::new(keypair, crypto, config.first_sequence);
-        let shared = Shared { config, own, now, requests: Requests::default(), outputs: VecDeque::new() };
+        let shared = Shared {
+            config,
+            own,
+            observed: Observed::default(),
+            now,
+            requests: Requests::default(),
+            outputs: VecDeque::new(),
+        };
         Self {
             connections: Connections::default(),
             pushing: Pushing::default(),
@@ -381,10 +410,11 @@ impl Identify {
         }
     }
 
-    fn connected(&mut self, id: ConnectionId, peer: PeerId, remote_address: Multiaddr) {
+    fn connected(&mut self, link: Link) {
+        let (id, peer) = (link.connection, link.peer);
         if self.connections.get_mut(id).is_none() {
             let connection = Connection {
-                exchange: Exchange::new(Link { connection: id, peer, remote_address }),
+                exchange: Exchange::new(link),
                 answers: Answers::default(),
                 pushed: Pushed::default(),
                 told: Snapshot::NONE,
@@ -401,6 +431,20 @@ impl Identify {
             self.timers.set(Timer::Pushed(id), None);
             connection.exchange.disconnected(&mut self.shared);
             self.forget_pushes(id);
+            let changes = self.shared.observed.disconnected(id);
+            self.external_changed(changes);
+        }
+    }
+
+    /// External addresses came or went.
+    fn external_changed(&mut self, changes: Vec<Change>) {
+        if !changes.is_empty() {
+            let external = self.shared.observed.external_addresses().cloned().collect();
+            self.shared.own.set_external(external);
+            self.plan_pushes();
+        }
+        for (address, state) in changes {
+            self.shared.event(IdentifyEvent::ExternalAddress { address, state });
         }
     }
 
@@ -424,15 +468,20 @@ impl Identify {
     }
 
     fn remote_closed(&mut self, stream: StreamKey) {
+        let mut changes = Vec::new();
         self.change(stream.connection, |to, shared| {
             let asked = to.exchange.remote_closed(stream, shared);
             let pushed = to.pushed.remote_closed(stream, to.exchange.link(), shared);
-            if let Some(info) = asked.or(pushed)
-                && !info.protocols.is_empty()
-            {
+            let Some(info) = asked.or(pushed) else { return };
+            if !info.protocols.is_empty() {
                 to.speaks_push = info.protocols.contains(&PUSH_PROTOCOL);
             }
+            let Link { connection, remote_address, local_address, .. } = to.exchange.link();
+            if let (Some(local), Some(observed)) = (local_address, &info.observed_address) {
+                changes = shared.observed.observe(*connection, local, remote_address, observed);
+            }
         });
+        self.external_changed(changes);
         self.push_to_late(stream.connection);
     }
 
@@ -464,12 +513,14 @@ impl Machine for Identify {
         match input {
             FromSwarm::Command(IdentifyCommand::Identify { id, peer }) => self.command(id, peer),
             FromSwarm::Local(info) => {
+                let changes = self.shared.observed.listening(&info.listen_addresses);
                 if self.shared.own.change(info) {
                     self.plan_pushes();
                 }
+                self.external_changed(changes);
             }
-            FromSwarm::Connected { connection, peer, remote_address, .. } => {
-                self.connected(connection, peer, remote_address);
+            FromSwarm::Connected { connection, peer, remote_address, local_address, .. } => {
+                self.connected(Link { connection, peer, remote_address, local_address });
             }
             FromSwarm::Disconnected { connection, .. } => self.disconnected(connection),
             FromSwarm::StreamOpened { stream, request: None, protocol, .. } => {

@@ -15,6 +15,8 @@ pub(super) struct Own {
     pub(super) crypto: Arc<dyn CryptoProvider>,
     /// Unknown until the swarm has said it.
     local: Option<Arc<LocalInfo>>,
+    /// Where others can reach us, beside the listen addresses.
+    external: Vec<Multiaddr>,
     snapshot: Snapshot,
     next_sequence: u64,
     /// For peers elsewhere.
@@ -46,6 +48,7 @@ impl Own {
             keypair,
             crypto,
             local: None,
+            external: Vec::new(),
             snapshot: Snapshot::NONE,
             next_sequence: first_sequence,
             record: Record::NotYet,
@@ -58,10 +61,19 @@ impl Own {
         let changed = self.local.as_ref() != Some(&local);
         if changed {
             self.local = Some(local);
-            self.snapshot.0 += 1;
-            (self.record, self.record_here) = (Record::NotYet, Record::NotYet);
+            self.renew();
         }
         changed
+    }
+
+    pub(super) fn set_external(&mut self, addresses: Vec<Multiaddr>) {
+        self.external = addresses;
+        self.renew();
+    }
+
+    fn renew(&mut self) {
+        self.snapshot.0 += 1;
+        (self.record, self.record_here) = (Record::NotYet, Record::NotYet);
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -71,8 +83,9 @@ impl Own {
     /// The message for the peer at `remote`; `None` while nothing is known.
     pub(super) fn message(&mut self, remote: &Multiaddr, config: &IdentifyConfig) -> Option<Bytes> {
         let local = self.local.clone()?;
-        let listen_addresses: Vec<_> =
-            addresses::worth_telling(&local.listen_addresses, remote).cloned().collect();
+        let external = self.external.iter().filter(|address| !local.listen_addresses.contains(address));
+        let ours = local.listen_addresses.iter().chain(external);
+        let listen_addresses: Vec<_> = addresses::worth_telling(ours, remote).cloned().collect();
         let info = IdentifyInfo {
             public_key: Some(local.public_key.clone()),
             protocols: local.protocols.clone(),

@@ -1,4 +1,5 @@
 mod codec;
 mod machine;
+mod observed;
 mod push;
 mod records;

@@ -168,7 +168,9 @@ impl World {
         let peer = self.peers[draw.below(self.peers.len() as u64) as usize];
         self.connections.insert(connection, peer);
         let role = if draw.below(2) == 0 { Role::Dialer } else { Role::Listener };
-        Some(Fact::Connected { connection, peer, role, remote_address: address(connection.0) })
+        let local_address = (role == Role::Listener).then(|| address(0));
+        let remote_address = address(connection.0);
+        Some(Fact::Connected { connection, peer, role, remote_address, local_address })
     }
 
     fn disconnect(&mut self, draw: &mut Seed) -> Option<Fact> {

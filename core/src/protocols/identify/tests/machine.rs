@@ -304,7 +304,13 @@ fn answer_to(identify: &mut Identify, remote_address: &str) -> IdentifyInfo {
     let connection = ConnectionId(0);
     tell(
         identify,
-        FromSwarm::Connected { connection, peer: peer(1), role: Role::Listener, remote_address },
+        FromSwarm::Connected {
+            connection,
+            peer: peer(1),
+            role: Role::Listener,
+            remote_address,
+            local_address: None,
+        },
         at(0),
     );
     let stream = key(0, 2);

@@ -106,7 +106,9 @@ fn local(keypair: &Keypair, listen_addresses: &[&str]) -> FromSwarm<IdentifyComm
 fn answer(identify: &mut Identify, id: u64, remote_address: &str) -> (IdentifyInfo, Option<PeerRecord>) {
     let (connection, remote_address) = (ConnectionId(id), address(remote_address));
     let role = Role::Listener;
-    tell(identify, FromSwarm::Connected { connection, peer: peer(1), role, remote_address }, at(0));
+    let connected =
+        FromSwarm::Connected { connection, peer: peer(1), role, remote_address, local_address: None };
+    tell(identify, connected, at(0));
     let outputs = tell(identify, opened(key(id, 2), PROTOCOL, None), at(0));
     let [ToSwarm::Send { message, .. }, _] = &outputs[..] else { panic!("{outputs:?}") };
     let info = decode(message).unwrap();
