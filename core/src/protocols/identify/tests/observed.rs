@@ -101,7 +101,7 @@ fn a_claim_is_reduced_to_the_thin_waist_and_counts_if_it_can_be_true() {
         (
             QUIC,
             "/ip4/203.0.113.1/udp/9001/quic-v1",
-            &["/ip4/203.0.113.1/udp/9001/quic-v1", "/ip4/203.0.113.1/udp/9001/webrtc-direct"],
+            &["/ip4/203.0.113.1/udp/9001/webrtc-direct", "/ip4/203.0.113.1/udp/9001/quic-v1"],
         ),
         (SIX, "/ip6/2001:db8::1/tcp/9001", &["/ip6/2001:db8::1/tcp/9001"]),
         // Another local end.
