@@ -333,6 +333,33 @@ fn a_connection_stays_as_long_as_somebody_wishes_it() {
     assert!(swarm.kept.is_empty(), "the wish ends with the connection");
 }
 
+/// Where remotes can reach us, as protocols are told.
+#[test]
+fn an_inbound_connection_has_the_first_address_of_its_listener() {
+    let mut swarm = swarm_with(Limits::default());
+    let listener = swarm.listen(address("/ip4/0.0.0.0/tcp/0"), NOW);
+    for text in ["/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001"] {
+        swarm.handle_input(SwarmInput::Listening { listener, address: address(text) }, NOW);
+    }
+    let mut local_address = |stopped: bool| {
+        let connection = swarm.next_connection_id();
+        let remote_address = address("/ip4/5.6.7.8/tcp/9");
+        swarm.handle_input(SwarmInput::Incoming { connection, listener, remote_address }, NOW);
+        if stopped {
+            swarm.handle_input(SwarmInput::StopListening { listener }, NOW);
+        }
+        let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
+        let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
+        say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));
+        drain(&mut swarm).into_iter().find_map(|output| match output {
+            SwarmOutput::Protocol(FromSwarm::Connected { local_address, .. }) => Some(local_address),
+            _ => None,
+        })
+    };
+    assert_eq!(local_address(false), Some(Some(address("/ip4/10.0.0.1/tcp/4001"))));
+    assert_eq!(local_address(true), Some(None), "the listener is gone");
+}
+
 #[test]
 fn the_best_connection_is_direct_then_busy_then_old() {
     let mut swarm = swarm();

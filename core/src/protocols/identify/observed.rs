@@ -65,14 +65,8 @@ pub(super) struct Observed {
 struct Local {
     /// What follows it in our listen addresses, once for each of them.
     tails: BTreeSet<Multiaddr>,
-    /// At most [`MAX_OBSERVERS`].
-    claims: BTreeMap<Observer, Claim>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Claim {
-    connection: ConnectionId,
-    external: ThinWaist,
+    /// The external thin waists that observers claim. At most [`MAX_OBSERVERS`].
+    claims: BTreeMap<Observer, ThinWaist>,
 }
 
 impl Observed {
@@ -133,7 +127,7 @@ impl Observed {
         let claims = &mut self.locals.get_mut(&local)?.claims;
         let has_room = claims.len() < MAX_OBSERVERS && !claims.contains_key(&observer);
         if has_room && external.is_like(local) && external.is_reachable() {
-            claims.insert(observer, Claim { connection, external });
+            claims.insert(observer, external);
             self.claims.insert(connection, (local, observer));
         }
         Some(())
@@ -160,10 +154,12 @@ impl Observed {
     /// How many claims, and listen addresses, are remembered.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
-        for (connection, (local, observer)) in &self.claims {
-            assert_eq!(self.locals[local].claims[observer].connection, *connection);
-        }
-        assert_eq!(self.locals.values().map(|local| local.claims.len()).sum::<usize>(), self.claims.len());
+        let ours: BTreeSet<_> = self.claims.values().copied().collect();
+        let of_local = |(&at, local): (&ThinWaist, &Local)| {
+            local.claims.keys().map(move |&by| (at, by)).collect::<Vec<_>>()
+        };
+        assert!(self.locals.iter().flat_map(of_local).eq(ours));
+        assert_eq!(self.claims.len(), self.locals.values().map(|local| local.claims.len()).sum::<usize>());
         (self.claims.len(), self.locals.values().map(|local| local.tails.len()).sum())
     }
 }
@@ -177,8 +173,8 @@ impl Local {
     /// What enough observers agree on, best first.
     fn external(&self) -> Vec<ThinWaist> {
         let mut observers = BTreeMap::<ThinWaist, usize>::new();
-        for claim in self.claims.values() {
-            *observers.entry(claim.external).or_default() += 1;
+        for &external in self.claims.values() {
+            *observers.entry(external).or_default() += 1;
         }
         let mut agreed: Vec<_> =
             observers.into_iter().filter(|&(_, observers)| observers >= MIN_OBSERVERS).collect();

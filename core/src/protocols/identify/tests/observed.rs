@@ -1,9 +1,12 @@
 //! What peers claim to see, with its outcome.
 
 use super::super::observed::*;
-use crate::address::Multiaddr;
-use crate::connection::ConnectionId;
-use crate::protocols::testing::address;
+use super::super::*;
+use crate::crypto::Portable;
+use crate::protocols::LocalInfo;
+use crate::protocols::testing::{address, at, disconnected, key, keypair, opened, peer, tell, wake};
+use crate::security::Role;
+use bytes::BytesMut;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -314,4 +317,85 @@ proptest! {
             prop_assert!(reported.len() <= listen_addresses * MAX_EXTERNAL_ADDRESSES);
         }
     }
+}
+
+/// A connection of the listener at [`LOCAL`] opens, and its peer tells that it sees us at [`EXTERNAL`].
+fn identify_on(identify: &mut Identify, connection: u64) -> Vec<IdentifyEvent> {
+    let id = ConnectionId(connection);
+    let connected = FromSwarm::Connected {
+        connection: id,
+        peer: peer(connection as u8),
+        role: Role::Listener,
+        remote_address: address(&network(connection)),
+        local_address: Some(address(LOCAL)),
+    };
+    let request = tell(identify, connected, at(0)).into_iter().find_map(|output| match output {
+        ToSwarm::OpenStream { request, .. } => Some(request.0),
+        _ => None,
+    });
+    let stream = key(connection, 0);
+    tell(identify, opened(stream, PROTOCOL, request), at(0));
+    let info = IdentifyInfo {
+        protocols: vec![PROTOCOL, PUSH_PROTOCOL],
+        observed_address: Some(address(EXTERNAL)),
+        ..IdentifyInfo::default()
+    };
+    let mut message = BytesMut::new();
+    codec::encode(&info, MAX_MESSAGE_BYTES, &mut message);
+    tell(identify, FromSwarm::Message { stream, message: message.freeze(), received_at: at(0) }, at(0));
+    let events = tell(identify, FromSwarm::RemoteClosed { stream }, at(0));
+    external_events(events)
+}
+
+fn external_events(outputs: Vec<ToSwarm<IdentifyEvent>>) -> Vec<IdentifyEvent> {
+    let is_external = |event: &IdentifyEvent| matches!(event, IdentifyEvent::ExternalAddress { .. });
+    let events = outputs.into_iter().filter_map(|output| match output {
+        ToSwarm::Event(event) => Some(event),
+        _ => None,
+    });
+    events.filter(is_external).collect()
+}
+
+/// Which addresses the peer on `connection` is told when it asks.
+fn told(identify: &mut Identify, connection: u64, stream: u64) -> Vec<Multiaddr> {
+    let asked = opened(key(connection, stream), PROTOCOL, None);
+    let answer = tell(identify, asked, at(0)).into_iter().find_map(|output| match output {
+        ToSwarm::Send { message, .. } => Some(message),
+        _ => None,
+    });
+    let mut info = IdentifyInfo::default();
+    codec::merge(&answer.unwrap(), &mut info).unwrap();
+    info.listen_addresses
+}
+
+#[test]
+fn a_confirmed_address_is_reported_told_and_pushed_until_it_expires() {
+    let mut identify = Identify::new(IdentifyConfig::default(), keypair(9).into(), Arc::new(Portable), at(0));
+    let local = |addresses: &[&str]| {
+        FromSwarm::Local(Arc::new(LocalInfo {
+            peer: peer(9),
+            public_key: keypair(9).public().clone(),
+            listen_addresses: addresses.iter().map(|text| address(text)).collect(),
+            protocols: vec![PROTOCOL],
+        }))
+    };
+    let event = |state| [IdentifyEvent::ExternalAddress { address: address(EXTERNAL), state }];
+    tell(&mut identify, local(&[LOCAL]), at(0));
+    for connection in 0..3 {
+        assert_eq!(identify_on(&mut identify, connection), []);
+    }
+    assert_eq!(told(&mut identify, 0, 1), [address(LOCAL)]);
+    assert_eq!(identify.poll_timeout(), None, "nothing is to be pushed");
+    assert_eq!(identify_on(&mut identify, 3), event(ExternalState::Confirmed));
+    assert_eq!(told(&mut identify, 3, 1), [address(LOCAL), address(EXTERNAL)]);
+    let pushes = wake(&mut identify, at(1_000));
+    assert_eq!(pushes.len(), 3, "all but the one that has just been told: {pushes:?}");
+    assert!(external_events(tell(&mut identify, local(&[LOCAL, EXTERNAL]), at(1_000))).is_empty());
+    assert_eq!(told(&mut identify, 3, 2), [address(LOCAL), address(EXTERNAL)], "once");
+    tell(&mut identify, local(&[LOCAL]), at(1_000));
+    let disconnected = tell(&mut identify, disconnected(0, peer(0)), at(1_000));
+    assert_eq!(external_events(disconnected), event(ExternalState::Expired));
+    assert_eq!(told(&mut identify, 3, 3), [address(LOCAL)]);
+    identify_on(&mut identify, 4);
+    assert_eq!(external_events(tell(&mut identify, local(&[]), at(1_000))), event(ExternalState::Expired));
 }
