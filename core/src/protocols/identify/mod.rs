@@ -69,7 +69,7 @@ use crate::negotiation::ProtocolId;
 use crate::time::{Deadline, Instant, Timers};
 use answers::Answers;
 use exchange::Exchange;
-use observed::{Change, Observed};
+use observed::{Change, Observed, ThinWaist};
 use own::{Own, Snapshot};
 use pushed::Pushed;
 use pushing::Pushing;
@@ -343,8 +343,8 @@ struct Link {
     peer: PeerId,
     /// Where the peer is.
     remote_address: Multiaddr,
-    /// Where we are, if remotes can reach us there. Shared with all connections of the listener.
-    local_address: Option<Multiaddr>,
+    /// Where it came in, if the peer dialled. Not the whole address: an idle connection should be small.
+    local: Option<ThinWaist>,
 }
 
 /// What the connections have in common.
@@ -476,9 +476,9 @@ impl Identify {
             if !info.protocols.is_empty() {
                 to.speaks_push = info.protocols.contains(&PUSH_PROTOCOL);
             }
-            let Link { connection, remote_address, local_address, .. } = to.exchange.link();
-            if let (Some(local), Some(observed)) = (local_address, &info.observed_address) {
-                changes = shared.observed.observe(*connection, local, remote_address, observed);
+            let Link { connection, remote_address, local, .. } = to.exchange.link();
+            if let (Some(local), Some(observed)) = (local, &info.observed_address) {
+                changes = shared.observed.observe(*connection, *local, remote_address, observed);
             }
         });
         self.external_changed(changes);
@@ -520,7 +520,8 @@ impl Machine for Identify {
                 self.external_changed(changes);
             }
             FromSwarm::Connected { connection, peer, remote_address, local_address, .. } => {
-                self.connected(Link { connection, peer, remote_address, local_address });
+                let local = local_address.as_ref().and_then(ThinWaist::of);
+                self.connected(Link { connection, peer, remote_address, local });
             }
             FromSwarm::Disconnected { connection, .. } => self.disconnected(connection),
             FromSwarm::StreamOpened { stream, request: None, protocol, .. } => {

@@ -79,8 +79,7 @@ impl Observed {
     /// Where we listen now. Claims on other addresses are forgotten.
     pub(super) fn listening(&mut self, addresses: &[Multiaddr]) -> Vec<Change> {
         let mut before = std::mem::take(&mut self.locals);
-        let split = addresses.iter().filter(|address| !is_relayed(address)).filter_map(ThinWaist::split);
-        for (thin_waist, tail) in split.take(MAX_LISTEN_ADDRESSES) {
+        for (thin_waist, tail) in addresses.iter().filter_map(ThinWaist::split).take(MAX_LISTEN_ADDRESSES) {
             let local = self.locals.entry(thin_waist).or_insert_with(|| {
                 let claims = before.remove(&thin_waist).map(|local| local.claims).unwrap_or_default();
                 Local { tails: BTreeSet::new(), claims }
@@ -96,7 +95,7 @@ impl Observed {
     pub(super) fn observe(
         &mut self,
         connection: ConnectionId,
-        local: &Multiaddr,
+        local: ThinWaist,
         remote: &Multiaddr,
         observed: &Multiaddr,
     ) -> Vec<Change> {
@@ -114,15 +113,11 @@ impl Observed {
     fn claim(
         &mut self,
         connection: ConnectionId,
-        local: &Multiaddr,
+        local: ThinWaist,
         remote: &Multiaddr,
         observed: &Multiaddr,
     ) -> Option<()> {
-        if [local, remote, observed].into_iter().any(is_relayed) {
-            return None;
-        }
-        let (local, _) = ThinWaist::split(local)?;
-        let (external, _) = ThinWaist::split(observed)?;
+        let external = ThinWaist::of(observed)?;
         let observer = Observer::at(remote)?;
         let claims = &mut self.locals.get_mut(&local)?.claims;
         let has_room = claims.len() < MAX_OBSERVERS && !claims.contains_key(&observer);
@@ -186,7 +181,7 @@ impl Local {
 
 /// What all addresses of IP networks have in front. Ordered as its bytes in a [`Multiaddr`] are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct ThinWaist {
+pub(super) struct ThinWaist {
     /// Never an IPv4 address in IPv6 form.
     ip: IpAddr,
     transport: Transport,
@@ -200,8 +195,16 @@ enum Transport {
 }
 
 impl ThinWaist {
-    /// The thin waist, and what follows; `None` for an address without one.
+    /// `None` for an address without one, and for one over a relay: it is the relay's.
+    pub(super) fn of(address: &Multiaddr) -> Option<Self> {
+        Self::split(address).map(|(thin_waist, _)| thin_waist)
+    }
+
+    /// The same, and what follows.
     fn split(address: &Multiaddr) -> Option<(Self, Multiaddr)> {
+        if is_relayed(address) {
+            return None;
+        }
         let ip = ip(address)?;
         let mut rest = address.iter().skip(1);
         let (transport, port) = match rest.next()? {
@@ -250,10 +253,10 @@ enum Observer {
 }
 
 impl Observer {
-    /// `None` if the peer is on this machine, from where nobody sees us from outside, or has no IP address.
+    /// `None` if the peer is on this machine, from where nobody sees us from outside, behind a relay, or has no IP address.
     fn at(remote: &Multiaddr) -> Option<Self> {
         match ip(remote)? {
-            ip if ip.is_loopback() => None,
+            ip if ip.is_loopback() || is_relayed(remote) => None,
             IpAddr::V4(ip) => Some(Self::Ip4(ip)),
             IpAddr::V6(ip) => ip.octets().first_chunk().copied().map(Self::Ip6),
         }

@@ -49,8 +49,8 @@ fn claim(
     remote: &str,
     seen: &str,
 ) -> Vec<(String, ExternalState)> {
-    let (local, remote, seen) = (address(local), address(remote), address(seen));
-    readable(observed.observe(ConnectionId(connection), &local, &remote, &seen))
+    let Some(local) = ThinWaist::of(&address(local)) else { return Vec::new() };
+    readable(observed.observe(ConnectionId(connection), local, &address(remote), &address(seen)))
 }
 
 /// Peers in networks of their own, on the connections `connections`, claim the same; what they bring about.
@@ -110,6 +110,7 @@ fn a_claim_is_reduced_to_the_thin_waist_and_counts_if_it_can_be_true() {
         // Another local end.
         ("/ip4/10.0.0.1/tcp/4002", EXTERNAL, &[]),
         ("/ip4/10.0.0.2/tcp/4001", EXTERNAL, &[]),
+        ("/ip4/10.0.0.1/tcp/4001/p2p-circuit", EXTERNAL, &[]),
         ("/memory/1", EXTERNAL, &[]),
         // Another IP version or transport.
         (LOCAL, "/ip4/203.0.113.1/udp/9001", &[]),
@@ -298,7 +299,7 @@ proptest! {
                 }
                 Step::Claim { connection, local, remote: [third, last], seen } => observed.observe(
                     ConnectionId(connection),
-                    &address(&format!("/ip4/10.0.0.1/tcp/{local}")),
+                    ThinWaist::of(&address(&format!("/ip4/10.0.0.1/tcp/{local}"))).unwrap(),
                     &address(&format!("/ip4/198.51.{third}.{last}/tcp/1")),
                     &address(&format!("/ip4/203.0.113.1/tcp/{seen}")),
                 ),
