@@ -587,7 +587,8 @@ impl Carrier for Pipeline {
 
     fn close(&mut self, reason: ConnectionError, now: Instant) {
         match &self.phase {
-            Phase::Open(_) => self.flush(reason, now),
+            // One too many is dropped at once: its byte stream would be there without being counted.
+            Phase::Open(_) if !matches!(reason, ConnectionError::Limit(_)) => self.flush(reason, now),
             Phase::Remains { muxer: Some(_), .. } => {}
             // There is nothing to say yet.
             _ => {
