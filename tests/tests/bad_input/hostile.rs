@@ -1,0 +1,319 @@
+//! A peer whose bytes the test writes, at every layer: below all protocols, in a handshake, in a channel, in frames of a muxer, on a
+//! stream.
+
+use super::bed::{Bed, Far};
+use bytes::{Buf, BytesMut};
+use peerwork_core::connection::ConnectionId;
+use peerwork_core::crypto;
+use peerwork_core::identity::{Keypair, PeerId};
+use peerwork_core::machine::End;
+use peerwork_core::security::secio::Secio;
+use peerwork_core::security::{Channel, Handshake, HandshakeSetup, Opened, Role, SecurityProtocol};
+use peerwork_core::seed::Seed;
+use peerwork_core::wire::protobuf::Writer;
+use peerwork_core::wire::{frame, varint};
+use std::sync::Arc;
+
+/// Flags of mplex, as the opener of a stream sends them; the acceptor's are these minus one.
+pub(crate) const OPEN: u64 = 0;
+pub(crate) const DATA: u64 = 2;
+pub(crate) const CLOSE: u64 = 4;
+pub(crate) const RESET: u64 = 6;
+
+/// A frame of mplex that the victim sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Frame {
+    pub(crate) number: u64,
+    pub(crate) flag: u64,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) struct Hostile<'a> {
+    pub(crate) bed: &'a mut Bed,
+    pub(crate) keypair: Arc<Keypair>,
+    pub(crate) connection: ConnectionId,
+    handshake: Option<Box<dyn Handshake>>,
+    channel: Option<Box<dyn Channel>>,
+    /// What came from the victim, without the encryption.
+    heard: BytesMut,
+}
+
+impl<'a> Hostile<'a> {
+    /// Not connected yet.
+    pub(crate) fn new(bed: &'a mut Bed) -> Self {
+        let keypair = Arc::new(Keypair::generate_ed25519(&mut Seed::reproducible(666)));
+        let connection = ConnectionId(u64::MAX);
+        Self { bed, keypair, connection, handshake: None, channel: None, heard: BytesMut::new() }
+    }
+
+    pub(crate) fn peer(&self) -> PeerId {
+        self.keypair.public().to_peer_id()
+    }
+
+    /// Connects, and says nothing.
+    pub(crate) fn connect(&mut self) {
+        self.connection = self.bed.accept(Far::Hostile(BytesMut::new()));
+        self.bed.run();
+    }
+
+    /// Is dialled by the victim, which expects `peer` if it is given, and says nothing.
+    pub(crate) fn dialled(&mut self, peer: Option<PeerId>) {
+        let suffix = peer.map(|peer| format!("/p2p/{peer}")).unwrap_or_default();
+        let address = format!("/ip4/192.0.2.9/tcp/9{suffix}").parse().unwrap();
+        let now = self.bed.now;
+        self.bed.victim.dial(address, now);
+        self.bed.run();
+        self.connection = *self.bed.links.last_key_value().unwrap().0;
+    }
+
+    /// Sends bytes below all protocols.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        if let Some(link) = self.bed.links.get_mut(&self.connection) {
+            link.wire.extend_from_slice(bytes);
+        }
+        self.bed.run();
+    }
+
+    /// Ends the byte stream.
+    pub(crate) fn end(&mut self, end: End) {
+        if let Some(link) = self.bed.links.get_mut(&self.connection) {
+            link.end = Some(end);
+        }
+        self.bed.run();
+    }
+
+    /// Takes nothing from the victim any more.
+    pub(crate) fn go_deaf(&mut self) {
+        self.bed.links.get_mut(&self.connection).unwrap().is_deaf = true;
+    }
+
+    /// Sends bytes above the security protocol.
+    pub(crate) fn send(&mut self, plain: &[u8]) {
+        let Some(channel) = &mut self.channel else { return self.raw(plain) };
+        let mut out = BytesMut::zeroed(channel.headroom());
+        out.extend_from_slice(plain);
+        channel.seal(&mut out, 0).unwrap();
+        self.raw(&out);
+    }
+
+    /// Connects with plaintext, up to where the muxer is negotiated.
+    pub(crate) fn secured(&mut self) {
+        self.connect();
+        self.raw(&lines(&["/multistream/1.0.0", "/plaintext/2.0.0"]));
+        let exchange = exchange(&self.keypair);
+        self.raw(&exchange);
+    }
+
+    /// Connects with plaintext and mplex. The victim's identify has stream 0, and waits.
+    pub(crate) fn muxed_unknown(&mut self) {
+        self.secured();
+        self.send(&lines(&["/multistream/1.0.0", "/mplex/6.7.0"]));
+    }
+
+    /// Connects with plaintext and mplex, and tells identify nothing of interest.
+    pub(crate) fn muxed(&mut self) {
+        self.muxed_unknown();
+        self.identify(&[&[]]);
+    }
+
+    /// Accepts identify on the victim's stream 0, sends these messages and ends the stream.
+    pub(crate) fn identify(&mut self, messages: &[&[u8]]) {
+        self.answer(0, &lines(&["/multistream/1.0.0", "/ipfs/id/1.0.0"]));
+        for message in messages {
+            self.answer(0, &prefixed(message));
+        }
+        self.frame(0, CLOSE - 1, &[]);
+    }
+
+    /// Connects with secio, agrees on it and returns the Propose of an honest handshake.
+    pub(crate) fn secio(&mut self) -> BytesMut {
+        self.connect();
+        self.raw(&lines(&["/multistream/1.0.0", "/secio/1.0.0"]));
+        let received = self.received();
+        received.advance(lines(&["/multistream/1.0.0", "/secio/1.0.0"]).len());
+        let setup = HandshakeSetup {
+            role: Role::Dialer,
+            keypair: Arc::clone(&self.keypair),
+            expected_peer: None,
+            crypto: crypto::default_provider(),
+            seed: Seed::reproducible(667),
+        };
+        let mut handshake = Secio::default().start(setup, self.bed.now);
+        let mut propose = BytesMut::new();
+        handshake.poll_transmit(&mut propose, usize::MAX, self.bed.now);
+        self.handshake = Some(handshake);
+        propose
+    }
+
+    /// Gives the victim's next message to the honest handshake, and returns its answer.
+    pub(crate) fn turn(&mut self) -> BytesMut {
+        let received = self.received();
+        let len = u32::from_be_bytes(received[..4].try_into().unwrap()) as usize;
+        let mut message = received.split_to(4 + len);
+        let (now, handshake) = (self.bed.now, self.handshake.as_mut().unwrap());
+        handshake.handle_input(&mut message, now).unwrap();
+        let mut answer = BytesMut::new();
+        handshake.poll_transmit(&mut answer, usize::MAX, now);
+        if let Some(secured) = handshake.poll_event() {
+            self.channel = Some(secured.channel);
+        }
+        answer
+    }
+
+    /// The messages of an honest handshake up to the Exchange, which is returned.
+    pub(crate) fn secio_exchange(&mut self) -> BytesMut {
+        let propose = self.secio();
+        self.raw(&propose);
+        self.turn()
+    }
+
+    /// The victim's Propose, to be sent back to it.
+    pub(crate) fn reflected(&mut self) -> BytesMut {
+        self.received().clone()
+    }
+
+    /// A Propose of this peer was sent; makes an Exchange with any `point` and a good signature.
+    pub(crate) fn sign_exchange(&mut self, propose: &[u8], point: &[u8]) -> Vec<u8> {
+        let received = self.received();
+        let len = u32::from_be_bytes(received[..4].try_into().unwrap()) as usize;
+        let signed = [&propose[4..], &received[4..4 + len], point].concat();
+        let signature = crypto::default_provider().sign(&self.keypair, &signed).unwrap();
+        wide_prefixed(&protobuf(|writer| {
+            writer.bytes(1, point);
+            writer.bytes(2, &signature);
+        }))
+    }
+
+    /// The messages of an honest handshake up to the nonce, which is returned.
+    pub(crate) fn secio_nonce(&mut self) -> BytesMut {
+        let exchange = self.secio_exchange();
+        self.raw(&exchange);
+        self.turn()
+    }
+
+    /// Connects with secio and mplex, and tells identify nothing of interest.
+    pub(crate) fn secio_muxed(&mut self) {
+        let nonce = self.secio_nonce();
+        self.raw(&nonce);
+        self.turn();
+        self.send(&lines(&["/multistream/1.0.0", "/mplex/6.7.0"]));
+        self.identify(&[&[]]);
+    }
+
+    /// Sends a frame of mplex.
+    pub(crate) fn frame(&mut self, number: u64, flag: u64, body: &[u8]) {
+        let frame = mplex(number, flag, body);
+        self.send(&frame);
+    }
+
+    /// Opens a stream and proposes `protocol` on it.
+    pub(crate) fn open(&mut self, number: u64, protocol: &str) {
+        self.frame(number, OPEN, &[]);
+        self.say(number, &lines(&["/multistream/1.0.0", protocol]));
+    }
+
+    /// Sends on a stream that the hostile peer opened.
+    pub(crate) fn say(&mut self, number: u64, bytes: &[u8]) {
+        self.frame(number, DATA, bytes);
+    }
+
+    /// Sends on a stream that the victim opened.
+    pub(crate) fn answer(&mut self, number: u64, bytes: &[u8]) {
+        self.frame(number, DATA - 1, bytes);
+    }
+
+    fn received(&mut self) -> &mut BytesMut {
+        match &mut self.bed.links.get_mut(&self.connection).unwrap().far {
+            Far::Hostile(received) => received,
+            Far::Honest(_) => panic!("the hostile peer is hostile"),
+        }
+    }
+
+    /// The frames of mplex that the victim sent so far.
+    pub(crate) fn frames(&mut self) -> Vec<Frame> {
+        let mut received = self.received().split();
+        match &mut self.channel {
+            None => self.heard.unsplit(received),
+            Some(channel) => {
+                while let Opened::Plain(plain) = channel.open(&mut received).unwrap() {
+                    self.heard.extend_from_slice(&plain);
+                }
+                self.received().unsplit(received);
+            }
+        }
+        let start = line("/mplex/6.7.0");
+        let start = self.heard.windows(start.len()).position(|window| window == start).unwrap() + start.len();
+        let (mut rest, mut frames) = (&self.heard[start..], Vec::new());
+        while let Ok(Some((tag, tag_bytes))) = varint::decode(rest) {
+            let (len, len_bytes) = varint::decode(&rest[tag_bytes..]).unwrap().unwrap();
+            let (body, behind) = rest[tag_bytes + len_bytes..].split_at(len as usize);
+            frames.push(Frame { number: tag >> 3, flag: tag & 7, body: body.to_vec() });
+            rest = behind;
+        }
+        frames
+    }
+
+    /// The payload that the victim sent on a stream of the hostile peer, the negotiation included.
+    pub(crate) fn heard_on(&mut self, number: u64) -> Vec<u8> {
+        let frames =
+            self.frames().into_iter().filter(|frame| (frame.number, frame.flag) == (number, DATA - 1));
+        frames.flat_map(|frame| frame.body).collect()
+    }
+
+    /// Whether the victim has closed the connection.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.bed.links[&self.connection].close.is_some()
+    }
+
+    /// Whether the connection still serves streams.
+    pub(crate) fn still_echoes(&mut self) -> bool {
+        const NUMBER: u64 = 77_777;
+        self.open(NUMBER, "/echo/1.0.0");
+        self.say(NUMBER, b"still here");
+        self.heard_on(NUMBER).ends_with(b"still here")
+    }
+}
+
+/// A message of multistream-select.
+pub(crate) fn line(text: &str) -> Vec<u8> {
+    prefixed(format!("{text}\n").as_bytes())
+}
+
+pub(crate) fn lines(texts: &[&str]) -> Vec<u8> {
+    texts.iter().flat_map(|text| line(text)).collect()
+}
+
+/// A message behind its length.
+pub(crate) fn prefixed(message: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    frame::encode(message, &mut out);
+    out.to_vec()
+}
+
+/// A message of secio behind its length.
+pub(crate) fn wide_prefixed(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u32).to_be_bytes(), message].concat()
+}
+
+pub(crate) fn mplex(number: u64, flag: u64, body: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    varint::encode(number << 3 | flag, &mut out);
+    varint::encode(body.len() as u64, &mut out);
+    out.extend_from_slice(body);
+    out.to_vec()
+}
+
+pub(crate) fn protobuf(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    write(&mut Writer::new(&mut out));
+    out.to_vec()
+}
+
+/// The Exchange of plaintext.
+pub(crate) fn exchange(keypair: &Keypair) -> Vec<u8> {
+    let key = keypair.public();
+    prefixed(&protobuf(|writer| {
+        writer.bytes(1, &key.to_peer_id().to_bytes());
+        writer.bytes(2, &key.to_protobuf());
+    }))
+}
