@@ -334,3 +334,21 @@ async fn peers_are_found_and_records_are_kept() {
     let refused = node.put_record(false_record).await;
     assert!(matches!(refused, Err(RequestError::Failed(RecordsError::Invalid(_)))), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_stream_that_did_not_wait_learns_late_that_nobody_speaks_its_protocol() {
+    bounded(async {
+        let server = builder().start().await.unwrap();
+        let listening = server.listen("/ip4/127.0.0.1/tcp/0".parse().unwrap()).await.unwrap();
+        let lazy = builder().configure(|config| config.swarm.connection.lazy_streams = true);
+        let client = lazy.start().await.unwrap();
+        let connected = client.dial(listening.address).await.unwrap();
+        let mut stream = client.open_stream(Target::Peer(connected.peer), &[ECHO]).await.unwrap();
+        let error = stream.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Unsupported, "the peer does not speak /echo/1.0.0")
+        );
+    })
+    .await;
+}

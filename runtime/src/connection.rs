@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection};
 use peerwork_core::machine::{Close, End, Layer};
 use peerwork_core::muxer::{ReadError, StreamId, WriteError};
-use peerwork_core::protocols::StreamCloseCause;
+use peerwork_core::protocols::{StreamCloseCause, StreamError};
 use peerwork_core::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -223,6 +223,9 @@ impl State {
         match handle.and_then(|handle| handle.cause.clone()) {
             Some(StreamCloseCause::ConnectionClosed) => {
                 io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed")
+            }
+            Some(StreamCloseCause::NotAgreed(error)) if matches!(*error, StreamError::Unsupported(_)) => {
+                io::Error::new(io::ErrorKind::Unsupported, error.to_string())
             }
             Some(cause) => io::Error::new(io::ErrorKind::ConnectionReset, cause.to_string()),
             // It was over before its handle was there to hear why.

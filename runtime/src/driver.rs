@@ -389,6 +389,10 @@ where
         // The address that the node told may be used again as it is.
         let address = match address::split_peer_id(&address) {
             Ok((bare, Some(peer))) if peer == self.node.local_peer() => bare,
+            Ok((_, Some(peer))) => {
+                let error = TransportError::Other(format!("the address is that of another node, {peer}"));
+                return self.input(SwarmInput::ListenFailed { listener, error });
+            }
             _ => address,
         };
         match self.transports.find(&address).map(|transport| transport.listen(address.clone())) {

@@ -170,7 +170,7 @@ pub trait Muxer: Layer<Event = StreamsEvent, Error = MuxerError> + Send {
 /// The room in which a muxer can always append a frame with at least one byte of payload.
 pub const MIN_FRAME_ROOM: usize = 64;
 
-/// A muxer that the connection can negotiate.
+/// A muxer that the connection can negotiate. `peerwork-tests` has a compliance suite for it.
 pub trait MuxerProtocol: fmt::Debug + Send + Sync + 'static {
     /// The name that multistream-select agrees on.
     fn id(&self) -> ProtocolId;

@@ -54,7 +54,8 @@ pub enum LocalOutput<E> {
         connection: ConnectionId,
     },
     /// The connection may have bytes to send, or want input again: call [`LocalNode::poll_transmit`] until it gives nothing, and
-    /// where [`LocalNode::wants_input`] was false and is true now, hand in what is left of the input.
+    /// where [`LocalNode::wants_input`] was false and is true now, hand in what is left of the input. Input that was looked at before and has
+    /// not grown brings nothing but this output again.
     Drive {
         /// Which connection.
         connection: ConnectionId,

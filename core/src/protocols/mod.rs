@@ -30,7 +30,7 @@ use smallvec::SmallVec;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// A protocol as the swarm mounts it.
+/// A protocol as the swarm mounts it. `peerwork-tests` has a compliance suite for it.
 pub trait Protocol:
     Machine<Input = FromSwarm<<Self as Protocol>::Command>, Output = ToSwarm<<Self as Protocol>::Event>>
 {
@@ -180,7 +180,7 @@ pub enum FromSwarm<C> {
     ///
     /// A refusal stops the stream until the protocol has been told `Writable`: what it sent after the refused message
     /// comes back too, in order, and a [`ToSwarm::Close`] after it counts for nothing. So sending it all again, in the
-    /// order in which it came back, keeps the order. After `Writable` at least one message is taken.
+    /// order in which it came back, keeps the order. The first message on a stream, and the first after `Writable`, is always taken.
     Blocked {
         /// The stream.
         stream: StreamKey,

@@ -35,7 +35,7 @@ pub enum Role {
     Listener,
 }
 
-/// A security protocol that the connection can negotiate.
+/// A security protocol that the connection can negotiate. `peerwork-tests` has a compliance suite for it.
 pub trait SecurityProtocol: fmt::Debug + Send + Sync + 'static {
     /// The name that multistream-select agrees on.
     fn id(&self) -> ProtocolId;
