@@ -5,7 +5,7 @@
 const TUTORIAL: &str = include_str!("../../docs/tutorial.md");
 const PROTOCOL: &str = include_str!("../src/motd.rs");
 const PROGRAMS: [&str; 2] =
-    [include_str!("../src/bin/motd_tokio.rs"), include_str!("../src/bin/motd_alone.rs")];
+    [include_str!("../programs/motd_tokio.rs"), include_str!("../programs/motd_alone.rs")];
 
 #[test]
 fn every_block_of_code_is_in_the_examples() {
