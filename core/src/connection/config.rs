@@ -75,7 +75,7 @@ impl ConnectionConfig {
         self.security.iter().map(|protocol| protocol.id()).collect()
     }
 
-    pub(super) fn muxer_ids(&self) -> Arc<[ProtocolId]> {
+    pub(crate) fn muxer_ids(&self) -> Arc<[ProtocolId]> {
         self.muxers.iter().map(|protocol| protocol.id()).collect()
     }
 }

@@ -15,6 +15,7 @@ mod fairness;
 mod framing;
 mod messages;
 mod negotiator;
+mod open;
 mod pipeline;
 mod raw;
 mod reports;

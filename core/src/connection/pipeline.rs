@@ -10,6 +10,7 @@
 use super::carrier::{Carrier, CarrierEvent, Established};
 use super::fairness::WriteTurns;
 use super::negotiator::Negotiator;
+use super::open::Open;
 use super::transmit::Transmit;
 use super::{ConnectionConfig, ConnectionError};
 use crate::machine::{Close, End, Layer};
@@ -17,7 +18,7 @@ use crate::muxer::{
     MIN_FRAME_ROOM, Muxer, OpenError, ReadError, StreamId, Streams, StreamsEvent, WriteError,
 };
 use crate::negotiation::{NegotiationError, ProtocolId};
-use crate::security::{Channel, Handshake, HandshakeSetup, Opened, Role, Secured};
+use crate::security::{Handshake, HandshakeSetup, Opened, Role, Secured, SecurityError};
 use crate::time::{Deadline, Instant};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -67,15 +68,6 @@ struct SelectingMuxer {
     negotiator: Negotiator<[ProtocolId]>,
     security: ProtocolId,
     secured: Secured,
-}
-
-struct Open {
-    channel: Box<dyn Channel>,
-    muxer: Box<dyn Muxer>,
-    /// Decrypted, not yet taken by the muxer, which is blocked.
-    plain: BytesMut,
-    /// When the last input came.
-    input_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +137,7 @@ impl Pipeline {
                         .map_err(|error| ConnectionError::security(protocol, error))?;
                     let Some(secured) = handshake.poll_event() else { return Ok(()) };
                     handshake.poll_transmit(self.transmit.raw(), usize::MAX, now);
-                    self.start_muxer_negotiation(secured, now);
+                    self.finish_handshake(secured, now)?;
                 }
                 Phase::Muxer(selecting) => {
                     let SelectingMuxer { negotiator, secured, .. } = &mut **selecting;
@@ -154,7 +146,7 @@ impl Pipeline {
                         let (out, _) = self.transmit.frame(&*secured.channel, 0);
                         negotiator.poll_transmit(out, usize::MAX, now);
                         self.transmit.seal(&mut *secured.channel)?;
-                        self.start_muxer(id, now);
+                        self.finish_muxer_negotiation(id, now);
                     } else {
                         match secured.channel.open(input)? {
                             Opened::NeedMore => return Ok(()),
@@ -179,22 +171,35 @@ impl Pipeline {
         }
     }
 
-    fn start_muxer_negotiation(&mut self, secured: Secured, now: Instant) {
-        let Phase::Handshake(Securing { deadline, protocol, .. }) = self.take_phase() else { return };
-        let negotiator = negotiator(self.role, self.config.muxer_ids(), false, now);
-        let selecting = SelectingMuxer { deadline, negotiator, security: protocol, secured };
-        self.phase = Phase::Muxer(Box::new(selecting));
+    fn finish_handshake(&mut self, secured: Secured, now: Instant) -> Result<(), ConnectionError> {
+        let Phase::Handshake(Securing { deadline, protocol, .. }) = self.take_phase() else { return Ok(()) };
+        match &secured.muxer {
+            Some(id) if !self.config.muxers.iter().any(|muxer| muxer.id() == *id) => {
+                let error = SecurityError::Malformed("it agrees on a muxer that was not offered");
+                return Err(ConnectionError::security(&protocol, error));
+            }
+            Some(id) => self.start_muxer(id.clone(), protocol, secured, now),
+            None => {
+                let negotiator = negotiator(self.role, self.config.muxer_ids(), false, now);
+                let selecting = SelectingMuxer { deadline, negotiator, security: protocol, secured };
+                self.phase = Phase::Muxer(Box::new(selecting));
+            }
+        }
+        Ok(())
     }
 
-    fn start_muxer(&mut self, id: ProtocolId, now: Instant) {
+    fn finish_muxer_negotiation(&mut self, id: ProtocolId, now: Instant) {
         let Phase::Muxer(selecting) = self.take_phase() else { return };
         let SelectingMuxer { security, secured, .. } = *selecting;
+        self.start_muxer(id, security, secured, now);
+    }
+
+    fn start_muxer(&mut self, id: ProtocolId, security: ProtocolId, secured: Secured, now: Instant) {
         let Some(protocol) = self.config.muxers.iter().find(|protocol| protocol.id() == id) else { return };
-        let Secured { peer, public_key, channel, plain } = secured;
-        self.established =
-            Some(Box::new(Established { peer, public_key, security: Some(security), muxer: Some(id) }));
-        self.phase =
-            Phase::Open(Open { channel, muxer: protocol.start(self.role, now), plain, input_at: now });
+        let Secured { peer, public_key, channel, plain, muxer: _ } = secured;
+        self.phase = Phase::Open(Open::new(channel, protocol.start(self.role, now), plain, now));
+        let (security, muxer) = (Some(security), Some(id));
+        self.established = Some(Box::new(Established { peer, public_key, security, muxer }));
     }
 
     /// Takes the phase out for a transition, leaving a tombstone.
@@ -287,74 +292,6 @@ impl Pipeline {
                 _ => None,
             },
         }
-    }
-}
-
-impl Open {
-    /// Decrypts and demultiplexes `input` until it is used up or the muxer is blocked.
-    fn advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
-        self.input_at = now;
-        loop {
-            if !self.plain.is_empty() {
-                self.muxer.handle_input(&mut self.plain, now)?;
-            }
-            if !self.plain.is_empty() || !self.muxer.wants_input() {
-                return Ok(());
-            }
-            match self.channel.open(input)? {
-                Opened::NeedMore => {
-                    self.plain = BytesMut::new();
-                    return Ok(());
-                }
-                Opened::Plain(plain) => self.plain = plain,
-                Opened::Closed => return Err(ConnectionError::ClosedByPeer),
-            }
-        }
-    }
-
-    /// Appends the muxer's control frames, at most about `max` bytes, and seals.
-    fn fill(&mut self, transmit: &mut Transmit, max: usize, now: Instant) -> Result<(), ConnectionError> {
-        let limit = transmit.len().saturating_add(max);
-        loop {
-            let (out, room) = transmit.frame(&*self.channel, MIN_FRAME_ROOM);
-            let wanted = limit.saturating_sub(out.len()).clamp(MIN_FRAME_ROOM, room.max(MIN_FRAME_ROOM));
-            if room >= MIN_FRAME_ROOM && self.muxer.poll_transmit(out, wanted, now) == 0 {
-                break;
-            }
-            if transmit.len() >= limit {
-                break;
-            }
-            if room < MIN_FRAME_ROOM {
-                transmit.seal(&mut *self.channel)?;
-            }
-        }
-        Ok(transmit.seal(&mut *self.channel)?)
-    }
-
-    /// Writes data frames for `stream` until `limit` bytes wait to be sent.
-    fn write(
-        &mut self,
-        stream: StreamId,
-        data: &[u8],
-        transmit: &mut Transmit,
-        limit: usize,
-        now: Instant,
-    ) -> Result<usize, WriteError> {
-        let mut written = 0;
-        while written < data.len() && transmit.len() < limit {
-            let rest = &data[written..];
-            let (out, room) = transmit.frame(&*self.channel, rest.len().min(limit) + MIN_FRAME_ROOM);
-            if room < MIN_FRAME_ROOM {
-                transmit.seal(&mut *self.channel).map_err(|_| WriteError::Closed)?;
-                continue;
-            }
-            match self.muxer.write(stream, rest, out, room, now) {
-                Ok(taken) => written += taken,
-                Err(error) if written == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(written)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::portable::signature;
 use super::{
-    Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar, Portable,
-    StreamCipher, Tag, UnsupportedKey,
+    Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar,
+    NONCE_BYTES, Portable, StreamCipher, TAG_BYTES, Tag, UnsupportedKey,
 };
 use crate::identity::{Keypair, PublicKey, RsaPublicKey, SecretKey};
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, PrivateKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
@@ -57,6 +58,10 @@ impl CryptoProvider for Fast {
 
     fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
         Portable.cipher(cipher, key, iv)
+    }
+
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
+        Box::new(Sealer::new(cipher, key))
     }
 
     fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
@@ -123,5 +128,40 @@ impl EphemeralKey for AgreementKey {
         }
         let point = agreement::UnparsedPublicKey::new(self.secret.algorithm(), point);
         agreement::agree(&self.secret, point, InvalidPoint, |secret| Ok(Zeroizing::new(secret.to_vec())))
+    }
+}
+
+/// An authenticated cipher with its key set.
+struct Sealer(LessSafeKey);
+
+impl Sealer {
+    fn new(cipher: AeadCipher, key: &[u8]) -> Self {
+        let algorithm = match cipher {
+            AeadCipher::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
+            AeadCipher::Aes128Gcm => &aead::AES_128_GCM,
+            AeadCipher::Aes256Gcm => &aead::AES_256_GCM,
+        };
+        let key = UnboundKey::new(algorithm, key).expect("the key has the length of the cipher's keys");
+        Self(LessSafeKey::new(key))
+    }
+}
+
+impl Aead for Sealer {
+    fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(associated), data);
+        let tag = tag.expect("a frame is far shorter than the cipher allows");
+        tag.as_ref().try_into().expect("the tag has 16 bytes")
+    }
+
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG_BYTES],
+    ) -> bool {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0.open_in_place_separate_tag(nonce, Aad::from(associated), tag, data).is_ok()
     }
 }

@@ -1,8 +1,8 @@
 //! Cryptography that protects nothing, so that a fuzzer gets past a handshake.
 
 use super::{
-    Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar, Portable,
-    StreamCipher, Tag, UnsupportedKey,
+    Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar,
+    NONCE_BYTES, Portable, StreamCipher, TAG_BYTES, Tag, UnsupportedKey,
 };
 use crate::identity::{Keypair, PublicKey};
 use zeroize::Zeroizing;
@@ -37,6 +37,10 @@ impl CryptoProvider for Insecure {
         Box::new(NoCipher)
     }
 
+    fn aead(&self, _: AeadCipher, _: &[u8]) -> Box<dyn Aead> {
+        Box::new(NoCipher)
+    }
+
     fn hmac(&self, hash: Hash, _: &[u8]) -> Box<dyn Hmac> {
         Box::new(Zeros(hash))
     }
@@ -67,6 +71,16 @@ struct NoCipher;
 
 impl StreamCipher for NoCipher {
     fn apply(&mut self, _: &mut [u8]) {}
+}
+
+impl Aead for NoCipher {
+    fn seal(&self, _: &[u8; NONCE_BYTES], _: &[u8], _: &mut [u8]) -> [u8; TAG_BYTES] {
+        [0; TAG_BYTES]
+    }
+
+    fn open(&self, _: &[u8; NONCE_BYTES], _: &[u8], _: &mut [u8], _: &[u8; TAG_BYTES]) -> bool {
+        true
+    }
 }
 
 /// A code of zeros.

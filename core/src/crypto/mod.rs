@@ -53,6 +53,12 @@ pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
     /// `key` is not [`Cipher::key_bytes`] long. Keys are derived at that length, never received.
     fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher>;
 
+    /// An authenticated cipher.
+    ///
+    /// # Panics
+    /// `key` is not [`AeadCipher::key_bytes`] long. Keys are derived at that length, never received.
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead>;
+
     /// A keyed hash. `key` may have any length.
     fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac>;
 
@@ -136,6 +142,48 @@ impl Cipher {
 pub trait StreamCipher: Send {
     /// Combines the next bytes of the key stream with `data`.
     fn apply(&mut self, data: &mut [u8]);
+}
+
+/// A cipher that authenticates what it encrypts, with nonces of 12 bytes and tags of 16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AeadCipher {
+    /// ChaCha20-Poly1305 of RFC 8439, with a key of 32 bytes.
+    ChaCha20Poly1305,
+    /// AES-GCM with a key of 16 bytes.
+    Aes128Gcm,
+    /// AES-GCM with a key of 32 bytes.
+    Aes256Gcm,
+}
+
+impl AeadCipher {
+    /// The length of its key.
+    pub const fn key_bytes(self) -> usize {
+        match self {
+            Self::Aes128Gcm => 16,
+            Self::ChaCha20Poly1305 | Self::Aes256Gcm => 32,
+        }
+    }
+}
+
+/// The length of an authenticated cipher's nonce.
+pub const NONCE_BYTES: usize = 12;
+
+/// The length of an authenticated cipher's tag.
+pub const TAG_BYTES: usize = 16;
+
+/// An authenticated cipher with its key set. It is the caller's duty never to seal twice with the same nonce.
+pub trait Aead: Send {
+    /// Encrypts `data` in place and returns the tag over it and `associated`.
+    fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES];
+
+    /// Decrypts `data` in place if `tag` holds for it and `associated`. False, and `data` is of no use, if it does not.
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG_BYTES],
+    ) -> bool;
 }
 
 /// A hash function.

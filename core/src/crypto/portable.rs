@@ -5,12 +5,16 @@ pub(crate) mod signature;
 mod tests;
 
 use super::{
-    Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar, StreamCipher, Tag,
-    UnsupportedKey,
+    Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidPoint, InvalidScalar,
+    NONCE_BYTES, StreamCipher, TAG_BYTES, Tag, UnsupportedKey,
 };
 use crate::identity::{Keypair, PublicKey};
 use aes::cipher::{self, KeyIvInit};
 use aes::{Aes128Enc, Aes256Enc};
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::aead::consts::{U12, U16};
+use aes_gcm::{Aes128Gcm, Aes256Gcm};
+use chacha20poly1305::ChaCha20Poly1305;
 use ctr::Ctr128BE;
 use hmac::{KeyInit, Mac};
 use p256::NistP256;
@@ -51,6 +55,14 @@ impl CryptoProvider for Portable {
         match cipher {
             Cipher::Aes128Ctr => Box::new(KeyStream::<Ctr128BE<Aes128Enc>>::new(key, iv)),
             Cipher::Aes256Ctr => Box::new(KeyStream::<Ctr128BE<Aes256Enc>>::new(key, iv)),
+        }
+    }
+
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
+        match cipher {
+            AeadCipher::ChaCha20Poly1305 => Box::new(Sealer::<ChaCha20Poly1305>::new(key)),
+            AeadCipher::Aes128Gcm => Box::new(Sealer::<Aes128Gcm>::new(key)),
+            AeadCipher::Aes256Gcm => Box::new(Sealer::<Aes256Gcm>::new(key)),
         }
     }
 
@@ -131,6 +143,35 @@ impl<C: KeyIvInit> KeyStream<C> {
 impl<C: cipher::StreamCipher + Send> StreamCipher for KeyStream<C> {
     fn apply(&mut self, data: &mut [u8]) {
         self.0.apply_keystream(data);
+    }
+}
+
+/// An authenticated cipher with its key set.
+struct Sealer<C>(C);
+
+impl<C: KeyInit> Sealer<C> {
+    fn new(key: &[u8]) -> Self {
+        Self(C::new_from_slice(key).expect("the key has the length of the cipher's keys"))
+    }
+}
+
+impl<C> Aead for Sealer<C>
+where
+    C: AeadInOut<NonceSize = U12, TagSize = U16> + Send,
+{
+    fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
+        let tag = self.0.encrypt_inout_detached(nonce.into(), associated, data.into());
+        tag.expect("a frame is far shorter than the cipher allows").into()
+    }
+
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG_BYTES],
+    ) -> bool {
+        self.0.decrypt_inout_detached(nonce.into(), associated, data.into(), tag.into()).is_ok()
     }
 }
 

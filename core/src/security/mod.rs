@@ -55,6 +55,8 @@ pub struct HandshakeSetup {
     pub expected_peer: Option<PeerId>,
     /// Where signatures and ciphers come from.
     pub crypto: Arc<dyn CryptoProvider>,
+    /// The muxers that we speak, best first, for a protocol that agrees on one in its handshake.
+    pub muxers: Arc<[ProtocolId]>,
     /// Randomness for this handshake alone.
     pub seed: Seed,
 }
@@ -76,6 +78,8 @@ pub struct Secured {
     pub public_key: PublicKey,
     /// Seals and opens from here on.
     pub channel: Box<dyn Channel>,
+    /// The muxer, one of [`HandshakeSetup::muxers`], if the handshake agreed on it; `None` leaves that to multistream-select.
+    pub muxer: Option<ProtocolId>,
     /// Plaintext that arrived in the handshake's last frame behind what the handshake needed.
     pub plain: BytesMut,
 }
@@ -84,6 +88,7 @@ impl fmt::Debug for Secured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secured")
             .field("peer", &self.peer)
+            .field("muxer", &self.muxer)
             .field("plain", &self.plain.len())
             .finish_non_exhaustive()
     }

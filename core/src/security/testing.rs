@@ -31,6 +31,7 @@ pub(super) fn setup(secret: u8, expected_peer: Option<PeerId>) -> HandshakeSetup
         keypair: Arc::new(keypair(secret)),
         expected_peer,
         crypto: Arc::new(Portable),
+        muxers: Arc::new([]),
         seed: Seed::reproducible(secret.into()),
     }
 }

@@ -186,6 +186,7 @@ impl<P: Protocols> Swarm<P> {
             keypair: self.keypair.clone(),
             expected_peer,
             crypto: self.connection_config.crypto.clone(),
+            muxers: self.connection_config.muxer_ids(),
             seed: self.seed.child("connection"),
         };
         self.untaken.insert(id, setup);

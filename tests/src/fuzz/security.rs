@@ -45,6 +45,7 @@ fn start(protocol: &dyn SecurityProtocol, identity: u64) -> Box<dyn Handshake> {
         keypair: Arc::new(Keypair::generate_ed25519(&mut seed)),
         expected_peer: None,
         crypto: Arc::new(Insecure),
+        muxers: Arc::new([]),
         seed,
     };
     protocol.start(setup, Instant::ORIGIN)

@@ -128,7 +128,7 @@ fn finish(
     let direction = |role| Direction::new(&*setup.crypto, role, nonces);
     let channel =
         Box::new(ToyChannel { out: direction(setup.role), inn: direction(their_role), failed: None });
-    Ok(Secured { peer, public_key, channel, plain: BytesMut::new() })
+    Ok(Secured { peer, public_key, channel, muxer: None, plain: BytesMut::new() })
 }
 
 impl Layer for Hello {

@@ -136,6 +136,7 @@ impl<'a> Hostile<'a> {
             keypair: Arc::clone(&self.keypair),
             expected_peer: None,
             crypto: crypto::default_provider(),
+            muxers: Arc::new([]),
             seed: Seed::reproducible(667),
         };
         let mut handshake = Secio::default().start(setup, self.bed.now);

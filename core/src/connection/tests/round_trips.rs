@@ -109,7 +109,14 @@ impl Pair {
             let mut seed = Seed::reproducible(number);
             let keypair = Arc::new(Keypair::generate_ed25519(&mut seed));
             let crypto = Arc::new(Portable);
-            let setup = HandshakeSetup { role, keypair, expected_peer: None, crypto, seed };
+            let setup = HandshakeSetup {
+                role,
+                keypair,
+                expected_peer: None,
+                crypto,
+                muxers: config.muxer_ids(),
+                seed,
+            };
             let config = Arc::new(config);
             let pipeline = Pipeline::new(Arc::clone(&config), setup, NOW);
             Connection::new(ConnectionId(number), config, Arc::clone(&protocols), pipeline)

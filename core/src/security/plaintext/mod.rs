@@ -64,7 +64,7 @@ impl Step for AwaitExchange {
         let (peer, public_key) = decode_exchange(&message)?;
         check_peer(peer, self.setup.keypair.public(), self.setup.expected_peer)?;
         let channel = Box::new(RawChannel);
-        Ok(Progress::Done(Secured { peer, public_key, channel, plain: BytesMut::new() }))
+        Ok(Progress::Done(Secured { peer, public_key, channel, muxer: None, plain: BytesMut::new() }))
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) type Draw = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// Starts a handshake that offers what is configured and draws from the setup's seed.
 pub(super) fn start(config: &Secio, setup: HandshakeSetup) -> Stepwise<SecioStep> {
-    let HandshakeSetup { keypair, expected_peer, crypto, mut seed, role: _ } = setup;
+    let HandshakeSetup { keypair, expected_peer, crypto, mut seed, role: _, muxers: _ } = setup;
     let local = Local { config: config.clone(), keypair, expected_peer, crypto };
     propose(local, Box::new(move |out| seed.fill(out)))
 }
@@ -235,6 +235,6 @@ impl AwaitNonce {
             return Err(SecurityError::NotAuthentic("another nonce than ours came back"));
         }
         let Self { channel, plain, peer, public_key, .. } = self;
-        Ok(Progress::Done(Secured { peer, public_key, channel: Box::new(channel), plain }))
+        Ok(Progress::Done(Secured { peer, public_key, channel: Box::new(channel), muxer: None, plain }))
     }
 }

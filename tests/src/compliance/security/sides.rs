@@ -35,6 +35,7 @@ impl Party {
             keypair: Arc::clone(&self.keypair),
             expected_peer: self.expects,
             crypto: Arc::clone(&self.crypto),
+            muxers: Arc::new([]),
             seed: Seed::reproducible(self.chance).child(&format!("{:?}", self.role)),
         };
         suite.protocol.start(setup, NOW)
@@ -202,7 +203,7 @@ pub(super) fn play(suite: &SecuritySuite, to: &Party, bytes: &[u8], chunk: usize
         assert!(piece.is_some(), "the bytes have ended, but the handshake goes on");
         assert_eq!(handshake.poll_close(), None, "the handshake is not over");
     };
-    let Secured { peer, public_key, mut channel, plain } = secured;
+    let Secured { peer, public_key, mut channel, plain, muxer: _ } = secured;
     assert_eq!(public_key.to_peer_id(), peer, "the key is not that of the peer");
     let mut heard = Heard { peer: Some(peer), plain: plain.to_vec(), end: HeardEnd::Ended };
     for piece in [&[][..]].into_iter().chain(pieces) {

@@ -3,8 +3,8 @@
 use super::expect_caught;
 use bytes::BytesMut;
 use peerwork_core::crypto::{
-    Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidScalar, Portable, StreamCipher, Tag,
-    UnsupportedKey,
+    Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidScalar, Portable,
+    StreamCipher, Tag, UnsupportedKey,
 };
 use peerwork_core::identity::{KeyType, Keypair, PublicKey};
 use peerwork_core::machine::{Close, End, Layer};
@@ -143,6 +143,7 @@ impl Layer for BrokenHandshake {
                     peer: self.own.to_peer_id(),
                     public_key: self.own.clone(),
                     channel: Box::new(Open),
+                    muxer: None,
                     plain: BytesMut::new(),
                 });
                 Ok(())
@@ -276,6 +277,10 @@ impl CryptoProvider for Renamed {
 
     fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
         Portable.cipher(cipher, key, iv)
+    }
+
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
+        Portable.aead(cipher, key)
     }
 
     fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {

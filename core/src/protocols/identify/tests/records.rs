@@ -176,6 +176,10 @@ impl CryptoProvider for CannotSign {
         Portable.ephemeral_key(curve, scalar)
     }
 
+    fn aead(&self, cipher: crate::crypto::AeadCipher, key: &[u8]) -> Box<dyn crate::crypto::Aead> {
+        Portable.aead(cipher, key)
+    }
+
     fn cipher(
         &self,
         cipher: crate::crypto::Cipher,

@@ -1,7 +1,7 @@
 //! What a remote can do wrong in the handshake, and the error that it gives.
 
 use super::*;
-use crate::crypto::{EphemeralKey, Hmac, InvalidScalar, StreamCipher, Tag, UnsupportedKey};
+use crate::crypto::{Aead, AeadCipher, EphemeralKey, Hmac, InvalidScalar, StreamCipher, Tag, UnsupportedKey};
 use crate::identity::{Keypair, PublicKey};
 use crate::machine::Blame;
 use crate::security::secio::codec::Propose;
@@ -348,6 +348,10 @@ impl CryptoProvider for Lacking {
 
     fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
         Portable.cipher(cipher, key, iv)
+    }
+
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
+        Portable.aead(cipher, key)
     }
 
     fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
