@@ -3,62 +3,100 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 
-/// First in, first out.
+/// First in, first out. A single item is kept in place, since most queues never hold more.
 #[derive(Debug)]
-pub(crate) struct Queue<T>(VecDeque<T>);
+pub(crate) enum Queue<T> {
+    Empty,
+    One(T),
+    /// Two or more have been in it since it was empty.
+    Many(VecDeque<T>),
+}
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self(VecDeque::new())
+        Self::Empty
     }
 }
 
 impl<T> Queue<T> {
     pub(crate) fn push(&mut self, item: T) {
-        self.0.push_back(item);
+        *self = match std::mem::take(self) {
+            Self::Empty => Self::One(item),
+            Self::One(first) => Self::Many(VecDeque::from([first, item])),
+            Self::Many(mut items) => {
+                items.push_back(item);
+                Self::Many(items)
+            }
+        };
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let item = self.0.pop_front();
-        self.free_if_empty();
-        item
+        if let Self::Many(items) = self
+            && items.len() > 1
+        {
+            return items.pop_front();
+        }
+        match std::mem::take(self) {
+            Self::Empty => None,
+            Self::One(item) => Some(item),
+            Self::Many(mut items) => items.pop_front(),
+        }
     }
 
     pub(crate) fn front(&self) -> Option<&T> {
-        self.0.front()
+        self.iter().next()
     }
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
-        self.0.front_mut()
+        match self {
+            Self::Empty => None,
+            Self::One(item) => Some(item),
+            Self::Many(items) => items.front_mut(),
+        }
     }
 
-    pub(crate) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-        self.0.retain(keep);
-        self.free_if_empty();
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        let is_empty = match self {
+            Self::Empty => true,
+            Self::One(item) => !keep(item),
+            Self::Many(items) => {
+                items.retain(keep);
+                items.is_empty()
+            }
+        };
+        if is_empty {
+            *self = Self::Empty;
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        match self {
+            Self::Empty => 0,
+            Self::One(_) => 1,
+            Self::Many(items) => items.len(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        matches!(self, Self::Empty)
     }
 
-    /// How many items there is memory for.
+    /// How many items there is memory for on the heap.
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
-        self.0.capacity()
+        match self {
+            Self::Many(items) => items.capacity(),
+            Self::Empty | Self::One(_) => 0,
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.0.iter()
-    }
-
-    fn free_if_empty(&mut self) {
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
-        }
+        let (first, items) = match self {
+            Self::Empty => (None, None),
+            Self::One(item) => (Some(item), None),
+            Self::Many(items) => (None, Some(items.iter())),
+        };
+        first.into_iter().chain(items.into_iter().flatten())
     }
 }
 

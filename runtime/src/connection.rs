@@ -3,12 +3,13 @@
 //! A handle works on the connection itself: it reads or writes the stream and makes one attempt to write to the socket. The task
 //! does the rest: it reads the socket, waits for it, keeps time and carries messages to the node.
 
+use crate::buffers::{BUFFER_BYTES, Buffers};
 use crate::clock::Clock;
 use crate::driver::ToDriver;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::transport::Socket;
 use crate::wakes::Wakes;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_channel::mpsc;
 use parking_lot::Mutex;
 use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection};
@@ -21,14 +22,17 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// The most bytes that one read of the socket takes.
-const READ_BYTES: usize = 64 * 1024;
+/// The least room for which a read of the socket is worth its while.
+const MIN_READ_BYTES: usize = 32 * 1024;
 
-/// The most bytes gathered before they are written to the socket.
-const WRITE_BYTES: usize = 64 * 1024;
+/// How much the task reads before it lets others run, the readers of its streams above all.
+const MAX_READ_BYTES: usize = BUFFER_BYTES;
 
 /// How often the task goes round before it lets others run.
 const ROUNDS: usize = 16;
+
+/// The most bytes gathered before they are written to the socket.
+const WRITE_BYTES: usize = BUFFER_BYTES;
 
 /// A write of at least this many bytes goes to the socket at once; smaller ones are gathered until the task runs.
 const DIRECT_WRITE_BYTES: usize = 4 * 1024;
@@ -49,11 +53,12 @@ struct Inbox {
 
 struct State {
     connection: Connection,
+    buffers: Arc<Buffers>,
     /// `None` once it is dropped.
     socket: Option<Box<dyn Socket>>,
-    /// Read from the socket and not taken by the connection. Owns memory only then.
+    /// Read from the socket and not taken by the connection. Has a buffer only then.
     input: BytesMut,
-    /// Taken from the connection and not by the socket. Owns memory only then.
+    /// Taken from the connection and not by the socket. Has a buffer only then.
     output: BytesMut,
     /// The connection did not want what is in `input`.
     was_blocked: bool,
@@ -86,9 +91,15 @@ pub(crate) trait StreamSource: Send + Sync {
 }
 
 impl Shared {
-    pub(crate) fn new(connection: Connection, socket: Box<dyn Socket>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        socket: Box<dyn Socket>,
+        clock: Clock,
+        buffers: Arc<Buffers>,
+    ) -> Self {
         let state = State {
             connection,
+            buffers,
             socket: Some(socket),
             input: BytesMut::new(),
             output: BytesMut::new(),
@@ -112,19 +123,28 @@ impl Shared {
 }
 
 impl State {
+    /// Gives the connection a buffer to write into.
+    fn lend_buffer(&mut self) {
+        self.connection.lend_buffer(|| self.buffers.take());
+    }
+
     /// Moves bytes from the connection to the socket until it takes no more. Returns whether any moved.
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
         while let Some(socket) = &mut self.socket {
-            if self.output.is_empty()
-                && self.connection.poll_transmit(&mut self.output, WRITE_BYTES, now) == 0
-            {
-                self.output = BytesMut::new();
-                break;
+            if self.output.is_empty() {
+                self.buffers.give(std::mem::take(&mut self.output));
+                if !self.connection.wants_transmit() {
+                    break;
+                }
+                self.connection.lend_buffer(|| self.buffers.take());
+                if self.connection.poll_transmit(&mut self.output, WRITE_BYTES, now) == 0 {
+                    break;
+                }
             }
             match socket.poll_write(cx, &self.output) {
                 Poll::Ready(Ok(written)) if written > 0 => {
-                    drop(self.output.split_to(written));
+                    self.output.advance(written);
                     progress = true;
                 }
                 Poll::Ready(_) => {
@@ -133,6 +153,9 @@ impl State {
                 }
                 Poll::Pending => return progress,
             }
+        }
+        if let Some(buffer) = self.connection.reclaim_buffer() {
+            self.buffers.give(buffer);
         }
         let is_flushed = self.output.is_empty() && self.connection.poll_close() == Some(Close::Flush);
         if is_flushed && !self.shut_down {
@@ -144,29 +167,36 @@ impl State {
         progress
     }
 
-    /// Moves bytes from the socket to the connection, one read at most. Returns whether there may be more.
-    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    /// Moves bytes from the socket to the connection, one read at most. Returns how many, or `None` if there are none now.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<usize> {
         if !self.connection.wants_input() || self.read_ended {
-            return false;
+            return None;
         }
         if std::mem::take(&mut self.was_blocked) && !self.input.is_empty() {
             self.give_input(now);
-            return true;
+            return Some(0);
         }
-        let Some(socket) = &mut self.socket else { return false };
-        self.input.reserve(READ_BYTES);
-        match socket.poll_read(cx, &mut self.input) {
-            Poll::Ready(Ok(0)) => self.end(End::Closed, now),
-            Poll::Ready(Ok(_)) => self.give_input(now),
-            Poll::Ready(Err(_)) => self.end(End::Failed, now),
-            Poll::Pending => {
-                if self.input.is_empty() {
-                    self.input = BytesMut::new();
-                }
-                return false;
-            }
+        let socket = self.socket.as_mut()?;
+        if self.input.capacity() - self.input.len() < MIN_READ_BYTES {
+            let mut roomy = self.buffers.take();
+            roomy.reserve(self.input.len() + MIN_READ_BYTES);
+            roomy.extend_from_slice(&self.input);
+            self.buffers.give(std::mem::replace(&mut self.input, roomy));
         }
-        true
+        let received = match socket.poll_read(cx, &mut self.input) {
+            Poll::Pending => None,
+            Poll::Ready(outcome) => Some(outcome),
+        };
+        match received {
+            None => {}
+            Some(Ok(0)) => self.end(End::Closed, now),
+            Some(Ok(_)) => self.give_input(now),
+            Some(Err(_)) => self.end(End::Failed, now),
+        }
+        if self.input.is_empty() {
+            self.buffers.give(std::mem::take(&mut self.input));
+        }
+        received.map(Result::unwrap_or_default)
     }
 
     fn give_input(&mut self, now: Instant) {
@@ -262,6 +292,7 @@ impl StreamSource for Shared {
     fn poll_write(&self, stream: StreamId, data: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
+        state.lend_buffer();
         let result = state.connection.write(stream, data, now);
         if result == Err(WriteError::Blocked) {
             state.streams.entry(stream).or_default().writer = Some(cx.waker().clone());
@@ -330,12 +361,15 @@ impl<R: Runtime> Task<R> {
         if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             state.task = Some(cx.waker().clone());
         }
+        let mut received = 0;
         for _ in 0..ROUNDS {
             let now = shared.clock.now();
             let mut progress = self.take_inbox(&mut state, cx, now);
             progress |= self.keep_time(&mut state, cx, now);
             progress |= state.flush(cx, now);
-            progress |= state.read(cx, now);
+            let read = state.read(cx, now);
+            received += read.unwrap_or_default();
+            progress |= read.is_some();
             state.wake_streams(&mut wakes);
             match self.send_messages(&mut state, cx) {
                 Ok(sent) => progress |= sent,
@@ -350,7 +384,12 @@ impl<R: Runtime> Task<R> {
             if !progress {
                 return Poll::Pending;
             }
+            if received >= MAX_READ_BYTES {
+                break;
+            }
         }
+        // Readers first: what they take frees the buffers for the next turn.
+        drop((state, wakes));
         cx.waker().wake_by_ref();
         Poll::Pending
     }

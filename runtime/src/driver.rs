@@ -1,5 +1,6 @@
 //! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
 
+use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
@@ -113,6 +114,8 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     reports: mpsc::Receiver<ToDriver>,
     to_driver: mpsc::Sender<ToDriver>,
     connections: BTreeMap<ConnectionId, Arc<Shared>>,
+    /// What the connections read and write with.
+    buffers: Arc<Buffers>,
     /// Sockets whose connection the node has yet to hand out.
     sockets: BTreeMap<ConnectionId, Box<dyn Socket>>,
     /// Dropping one cancels the task that dials.
@@ -182,6 +185,7 @@ where
             reports,
             to_driver,
             connections: BTreeMap::new(),
+            buffers: Arc::default(),
             sockets: BTreeMap::new(),
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
@@ -428,7 +432,7 @@ where
     fn start_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.node.take_connection(id, self.clock.now()) else { return };
         let Some(socket) = self.sockets.remove(&id) else { return };
-        let shared = Arc::new(Shared::new(connection, socket, self.clock));
+        let shared = Arc::new(Shared::new(connection, socket, self.clock, self.buffers.clone()));
         self.connections.insert(id, shared.clone());
         let task = connection::run(id, shared, self.runtime.clone(), self.to_driver.clone());
         self.runtime.spawn(Box::pin(task));

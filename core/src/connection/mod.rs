@@ -66,7 +66,7 @@ pub struct Connection<C = Pipeline> {
     /// Until when a stream must have agreed on a protocol.
     deadlines: Timers<StreamId>,
     /// Wishes that wait for [`OpenError::Blocked`] to end.
-    waiting: Queue<Wish>,
+    waiting: Queue<Box<Wish>>,
     idle_at: Option<Instant>,
     latest: Latest,
     reports: Reports,
@@ -170,7 +170,7 @@ impl<C: Carrier> Connection<C> {
                 self.reports.failed.push((wish.open, StreamError::ConnectionClosed));
             }
             Err(OpenError::Blocked) if self.waiting.len() < self.config.max_waiting_opens => {
-                self.waiting.push(wish);
+                self.waiting.push(Box::new(wish));
             }
             Err(OpenError::Blocked) => self.reports.failed.push((wish.open, StreamError::Limit)),
         }
@@ -401,7 +401,7 @@ impl<C: Carrier> Connection<C> {
             StreamsEvent::CanOpen => {
                 let mut waiting = std::mem::take(&mut self.waiting);
                 while let Some(wish) = waiting.pop() {
-                    self.open(wish, now);
+                    self.open(*wish, now);
                 }
             }
         }
@@ -479,6 +479,25 @@ impl<C: Carrier> Connection<C> {
         };
         let own = Deadline::earlier(self.deadlines.next(), idle.or(draining));
         Deadline::earlier(self.carrier.poll_timeout(), own)
+    }
+}
+
+impl Connection<Pipeline> {
+    /// Lends an empty buffer for what is to be sent, if the connection has none: a driver that keeps some saves the connection from
+    /// allocating one whenever it has something to say. [`Layer::poll_transmit`] gives it back with the bytes in it, or
+    /// [`Connection::reclaim_buffer`] without.
+    pub fn lend_buffer(&mut self, lend: impl FnOnce() -> BytesMut) {
+        self.carrier.lend_buffer(lend);
+    }
+
+    /// Whether [`Layer::poll_transmit`] may have something to give. Whoever asks spares himself the call.
+    pub fn wants_transmit(&self) -> bool {
+        self.carrier.wants_transmit()
+    }
+
+    /// Takes back the buffer for what is to be sent, if there is one and it is empty.
+    pub fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.carrier.reclaim_buffer()
     }
 }
 

@@ -56,7 +56,7 @@ impl Open {
         now: Instant,
     ) -> Result<(), ConnectionError> {
         let limit = transmit.len().saturating_add(max);
-        loop {
+        while self.muxer.wants_transmit() {
             let (out, room) = transmit.frame(&*self.channel, MIN_FRAME_ROOM);
             let wanted = limit.saturating_sub(out.len()).clamp(MIN_FRAME_ROOM, room.max(MIN_FRAME_ROOM));
             if room >= MIN_FRAME_ROOM && self.muxer.poll_transmit(out, wanted, now) == 0 {

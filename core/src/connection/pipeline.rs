@@ -202,6 +202,24 @@ impl Pipeline {
         self.established = Some(Box::new(Established { peer, public_key, security, muxer }));
     }
 
+    /// Whether [`Layer::poll_transmit`] may have something to give.
+    pub(super) fn wants_transmit(&self) -> bool {
+        match &self.phase {
+            Phase::Open(open) => !self.transmit.is_empty() || open.muxer.wants_transmit(),
+            _ => true,
+        }
+    }
+
+    /// See [`Connection::lend_buffer`](super::Connection::lend_buffer).
+    pub(super) fn lend_buffer(&mut self, lend: impl FnOnce() -> BytesMut) {
+        self.transmit.lend(lend);
+    }
+
+    /// See [`Connection::reclaim_buffer`](super::Connection::reclaim_buffer).
+    pub(super) fn reclaim_buffer(&mut self) -> Option<BytesMut> {
+        self.transmit.reclaim()
+    }
+
     /// Takes the phase out for a transition, leaving a tombstone.
     fn take_phase(&mut self) -> Phase {
         std::mem::replace(&mut self.phase, Phase::Remains { error: ConnectionError::Broken, muxer: None })

@@ -12,6 +12,18 @@ pub(super) struct Transmit {
 }
 
 impl Transmit {
+    /// Gives the buffer memory, if it has none.
+    pub(super) fn lend(&mut self, lend: impl FnOnce() -> BytesMut) {
+        if self.buffer.capacity() == 0 {
+            self.buffer = lend();
+        }
+    }
+
+    /// Takes the buffer's memory away, if there is nothing in it.
+    pub(super) fn reclaim(&mut self) -> Option<BytesMut> {
+        (self.buffer.is_empty() && self.buffer.capacity() > 0).then(|| std::mem::take(&mut self.buffer))
+    }
+
     /// How many bytes wait, those of the open frame included.
     pub(super) fn len(&self) -> usize {
         self.buffer.len()

@@ -140,6 +140,11 @@ pub trait Muxer: Layer<Event = StreamsEvent, Error = MuxerError> + Send {
     /// See [`OpenError`].
     fn open_stream(&mut self, now: Instant) -> Result<StreamId, OpenError>;
 
+    /// Whether [`Layer::poll_transmit`] may have something to give. Whoever asks spares himself the call, and the buffer for it.
+    fn wants_transmit(&self) -> bool {
+        true
+    }
+
     /// Appends to `out` whatever control frames must come first, and then one data frame with a prefix of `data`, at most `max`
     /// bytes in all. Returns the length of the prefix, which may be zero if the control frames filled `max`.
     ///

@@ -95,7 +95,7 @@ fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
 fn a_reader_hears_of_a_write_that_fails_while_it_asks() {
     let clock = Clock::start();
     let (connection, stream) = connection_with_stream(clock.now());
-    let shared = Shared::new(connection, Box::new(Broken), clock);
+    let shared = Shared::new(connection, Box::new(Broken), clock, Arc::default());
     shared.attach(stream);
     shared.state.lock().task = Some(Waker::noop().clone());
     let woken = Arc::new(Woken::default());
@@ -123,7 +123,7 @@ impl Wake for Unlocked {
 fn tasks_are_woken_without_the_lock() {
     let clock = Clock::start();
     let (connection, stream) = connection_with_stream(clock.now());
-    let shared = Arc::new(Shared::new(connection, Box::new(Broken), clock));
+    let shared = Arc::new(Shared::new(connection, Box::new(Broken), clock, Arc::default()));
     shared.attach(stream);
     let [task, reader] =
         [(); 2].map(|()| Arc::new(Unlocked { shared: shared.clone(), is_free: AtomicBool::new(false) }));

@@ -389,6 +389,10 @@ impl Muxer for Session {
         Ok(self.streams.insert(WireId::Ours(number)))
     }
 
+    fn wants_transmit(&self) -> bool {
+        !self.control.is_empty()
+    }
+
     fn write(
         &mut self,
         stream: StreamId,

@@ -1,0 +1,42 @@
+//! Buffers that the connections of a node borrow while they have something to read or to write.
+
+use bytes::BytesMut;
+use parking_lot::Mutex;
+
+/// The size of a buffer: room for a secure frame of the largest kind and for as much again.
+pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
+
+/// How many buffers wait to be borrowed; more are freed. As many as are in use at a time on a few processors.
+const MAX_BUFFERS: usize = 8;
+
+/// Buffers that are not in use, the last one on top.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers(Mutex<Vec<BytesMut>>);
+
+impl Buffers {
+    /// An empty buffer.
+    pub(crate) fn take(&self) -> BytesMut {
+        let mut buffers = self.0.lock();
+        // Streams may still hold bytes that were received in one.
+        let free = (0..buffers.len()).rev().find(|&index| buffers[index].try_reclaim(BUFFER_BYTES));
+        match free {
+            Some(index) => buffers.remove(index),
+            None => {
+                drop(buffers);
+                BytesMut::with_capacity(BUFFER_BYTES)
+            }
+        }
+    }
+
+    /// Takes a buffer back. What is in it is of no use any more.
+    pub(crate) fn give(&self, mut buffer: BytesMut) {
+        if buffer.capacity() == 0 {
+            return;
+        }
+        buffer.clear();
+        let mut buffers = self.0.lock();
+        if buffers.len() < MAX_BUFFERS {
+            buffers.push(buffer);
+        }
+    }
+}
