@@ -1,21 +1,16 @@
 //! A queue and a map that own no memory while they are empty, as nearly all of a connection's are nearly always.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::{Deref, DerefMut};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
 
 /// First in, first out. A single item is kept in place, since most queues never hold more.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Queue<T> {
+    #[default]
     Empty,
     One(T),
     /// Two or more have been in it since it was empty.
     Many(VecDeque<T>),
-}
-
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Self::Empty
-    }
 }
 
 impl<T> Queue<T> {
@@ -100,36 +95,81 @@ impl<T> Queue<T> {
     }
 }
 
-/// An ordered map. The standard one keeps a node of eleven entries once it has had one.
+/// An ordered map for the streams of a connection: few entries, and a new key is nearly always the greatest. A single entry is kept in
+/// place. Finding takes logarithmic time; removing moves the entries behind.
 #[derive(Debug)]
-pub(crate) struct Map<K, V>(BTreeMap<K, V>);
+pub(crate) struct Map<K, V>(SmallVec<[(K, V); 1]>);
 
 impl<K, V> Default for Map<K, V> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(SmallVec::new())
     }
 }
 
 impl<K: Ord, V> Map<K, V> {
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let value = self.0.remove(key);
-        if self.0.is_empty() {
-            self.0 = BTreeMap::new();
+    fn find(&self, key: &K) -> Result<usize, usize> {
+        match self.0.last() {
+            Some((last, _)) if last < key => Err(self.0.len()),
+            _ => self.0.binary_search_by(|(other, _)| other.cmp(key)),
         }
-        value
     }
-}
 
-impl<K, V> Deref for Map<K, V> {
-    type Target = BTreeMap<K, V>;
-
-    fn deref(&self) -> &BTreeMap<K, V> {
-        &self.0
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.find(key).ok().map(|index| &self.0[index].1)
     }
-}
 
-impl<K, V> DerefMut for Map<K, V> {
-    fn deref_mut(&mut self) -> &mut BTreeMap<K, V> {
-        &mut self.0
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.find(key).ok().map(|index| &mut self.0[index].1)
+    }
+
+    pub(crate) fn contains_key(&self, key: &K) -> bool {
+        self.find(key).is_ok()
+    }
+
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.find(&key) {
+            Ok(index) => Some(std::mem::replace(&mut self.0[index].1, value)),
+            Err(index) => {
+                self.0.insert(index, (key, value));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let index = self.find(key).ok()?;
+        Some(self.remove_at(index).1)
+    }
+
+    pub(crate) fn pop_first(&mut self) -> Option<(K, V)> {
+        (!self.0.is_empty()).then(|| self.remove_at(0))
+    }
+
+    fn remove_at(&mut self, index: usize) -> (K, V) {
+        let entry = self.0.remove(index);
+        if self.0.is_empty() {
+            self.0 = SmallVec::new();
+        }
+        entry
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.0.iter().map(|(_, value)| value)
     }
 }

@@ -1,7 +1,7 @@
 //! Time as a value: an [`Instant`] that the driver hands in, a [`Deadline`] that a machine hands out, and the
 //! table in which a machine keeps its timers.
 
-use crate::collections::Map;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -105,63 +105,102 @@ impl Deadline {
 ///
 /// Bounded by the number of keys that its owner uses.
 #[derive(Debug)]
-pub struct Timers<K> {
-    by_key: Map<K, Deadline>,
-    by_time: Map<(Instant, K), ()>,
+pub struct Timers<K>(Set<K>);
+
+/// A single timer is kept in place: most connections never have more.
+#[derive(Debug)]
+enum Set<K> {
+    Empty,
+    One(K, Deadline),
+    /// Two or more have been in it since it was empty.
+    Many {
+        by_key: BTreeMap<K, Deadline>,
+        by_time: BTreeSet<(Instant, K)>,
+    },
 }
 
-impl<K: Ord + Copy> Default for Timers<K> {
+impl<K> Default for Timers<K> {
     fn default() -> Self {
-        Self { by_key: Map::default(), by_time: Map::default() }
+        Self(Set::Empty)
     }
 }
 
 impl<K: Ord + Copy> Timers<K> {
     /// Sets, moves or (with `None`) removes the timer of `key`.
     pub fn set(&mut self, key: K, deadline: Option<Deadline>) {
-        let old = match deadline {
-            Some(deadline) => self.by_key.insert(key, deadline),
-            None => self.by_key.remove(&key),
-        };
-        if old.map(|old| old.at) != deadline.map(|new| new.at) {
-            if let Some(old) = old {
-                self.by_time.remove(&(old.at, key));
+        match (&mut self.0, deadline) {
+            (Set::Empty, None) => {}
+            (Set::Empty, Some(deadline)) => self.0 = Set::One(key, deadline),
+            (Set::One(one, at), Some(deadline)) if *one == key => *at = deadline,
+            (Set::One(one, at), Some(_)) => {
+                let (by_key, by_time) = (BTreeMap::from([(*one, *at)]), BTreeSet::from([(at.at, *one)]));
+                self.0 = Set::Many { by_key, by_time };
+                self.set(key, deadline);
             }
-            if let Some(new) = deadline {
-                self.by_time.insert((new.at, key), ());
+            (Set::One(one, _), None) if *one == key => self.0 = Set::Empty,
+            (Set::One(..), None) => {}
+            (Set::Many { by_key, by_time }, deadline) => {
+                let old = match deadline {
+                    Some(deadline) => by_key.insert(key, deadline),
+                    None => by_key.remove(&key),
+                };
+                if let Some(old) = old {
+                    by_time.remove(&(old.at, key));
+                }
+                if let Some(new) = deadline {
+                    by_time.insert((new.at, key));
+                }
+                if by_key.is_empty() {
+                    self.0 = Set::Empty;
+                }
+            }
+        }
+    }
+
+    fn first(&self) -> Option<(K, Deadline)> {
+        match &self.0 {
+            Set::Empty => None,
+            Set::One(key, deadline) => Some((*key, *deadline)),
+            Set::Many { by_key, by_time } => {
+                let (_, key) = by_time.first()?;
+                Some((*key, *by_key.get(key)?))
             }
         }
     }
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Deadline> {
-        let ((_, key), ()) = self.by_time.first_key_value()?;
-        self.by_key.get(key).copied()
+        self.first().map(|(_, deadline)| deadline)
     }
 
     /// Takes one key whose deadline is not after `now`, the earliest first.
     pub fn pop_due(&mut self, now: Instant) -> Option<K> {
-        let (&(at, key), ()) = self.by_time.first_key_value()?;
-        if at > now {
-            return None;
-        }
+        let (key, _) = self.first().filter(|(_, deadline)| deadline.at <= now)?;
         self.set(key, None);
         Some(key)
     }
 
     /// Whether the timer of `key` is set.
     pub fn contains(&self, key: K) -> bool {
-        self.by_key.contains_key(&key)
+        match &self.0 {
+            Set::Empty => false,
+            Set::One(one, _) => *one == key,
+            Set::Many { by_key, .. } => by_key.contains_key(&key),
+        }
     }
 
     /// How many timers are set.
     pub fn len(&self) -> usize {
-        self.by_key.len()
+        match &self.0 {
+            Set::Empty => 0,
+            Set::One(..) => 1,
+            Set::Many { by_key, .. } => by_key.len(),
+        }
     }
 
     /// Whether no timer is set.
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        matches!(self.0, Set::Empty)
     }
 }
 

@@ -6,11 +6,11 @@
 use crate::buffers::{BUFFER_BYTES, Buffers};
 use crate::clock::Clock;
 use crate::driver::ToDriver;
+use crate::mailbox;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::transport::Socket;
 use crate::wakes::Wakes;
 use bytes::{Buf, Bytes, BytesMut};
-use futures_channel::mpsc;
 use parking_lot::Mutex;
 use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection};
 use peerwork_core::machine::{Close, End, Layer};
@@ -27,6 +27,10 @@ const MIN_READ_BYTES: usize = 32 * 1024;
 
 /// How much the task reads before it lets others run, the readers of its streams above all.
 const MAX_READ_BYTES: usize = BUFFER_BYTES;
+
+/// How many turns the task lets others have before it writes. Who is to answer what has arrived, or to use a stream that was opened,
+/// hears of it through the driver and perhaps a task that accepts; so it can add what it has to say to the same packet.
+const TURNS_TO_WRITE: usize = 3;
 
 /// How often the task goes round before it lets others run.
 const ROUNDS: usize = 16;
@@ -200,6 +204,7 @@ impl State {
     }
 
     fn give_input(&mut self, now: Instant) {
+        self.lend_buffer();
         // A connection that dies of its input reports that itself.
         drop(self.connection.handle_input(&mut self.input, now));
         self.was_blocked = !self.connection.wants_input();
@@ -233,7 +238,8 @@ impl State {
     fn after_handle(&mut self, flush: bool, now: Instant, wakes: &mut Wakes) {
         self.wake_streams(wakes);
         let Some(task) = self.task.clone() else { return };
-        if flush {
+        let wants_transmit = self.connection.wants_transmit();
+        if flush && wants_transmit {
             self.flush(&mut Context::from_waker(&task), now);
             self.wake_streams(wakes);
         }
@@ -243,7 +249,7 @@ impl State {
             (deadline, None) => deadline.is_some(),
             (None, Some(_)) => false,
         };
-        if !flush || is_unblocked || is_earlier || self.connection.has_messages() {
+        if (!flush && wants_transmit) || is_unblocked || is_earlier || self.connection.has_messages() {
             wakes.add([task]);
         }
     }
@@ -280,7 +286,8 @@ impl StreamSource for Shared {
             // Before anything else is done, which may bring what it waits for.
             state.streams.entry(stream).or_default().reader = Some(cx.waker().clone());
         }
-        state.after_handle(true, now, &mut wakes);
+        // Whoever waits has said what there is to say. Whoever has read may be about to answer.
+        state.after_handle(result.is_err(), now, &mut wakes);
         match result {
             Ok(bytes) => Poll::Ready(Ok(bytes)),
             Err(ReadError::Ended) => Poll::Ready(Ok(Bytes::new())),
@@ -339,9 +346,9 @@ pub(crate) async fn run<R: Runtime>(
     id: ConnectionId,
     shared: Arc<Shared>,
     runtime: R,
-    to_driver: mpsc::Sender<ToDriver>,
+    to_driver: mailbox::Sender<ToDriver>,
 ) {
-    let mut task = Task { id, shared, runtime, to_driver, sleep: None };
+    let mut task = Task { id, shared, runtime, to_driver, sleep: None, turns_given: 0 };
     std::future::poll_fn(|cx| task.poll(cx)).await;
 }
 
@@ -349,8 +356,10 @@ struct Task<R: Runtime> {
     id: ConnectionId,
     shared: Arc<Shared>,
     runtime: R,
-    to_driver: mpsc::Sender<ToDriver>,
+    to_driver: mailbox::Sender<ToDriver>,
     sleep: Option<BoxFuture<()>>,
+    /// How many turns others have had to add to what is to be written.
+    turns_given: usize,
 }
 
 impl<R: Runtime> Task<R> {
@@ -366,7 +375,13 @@ impl<R: Runtime> Task<R> {
             let now = shared.clock.now();
             let mut progress = self.take_inbox(&mut state, cx, now);
             progress |= self.keep_time(&mut state, cx, now);
-            progress |= state.flush(cx, now);
+            let lets_others_write = state.output.is_empty()
+                && state.connection.wants_transmit()
+                && self.turns_given < TURNS_TO_WRITE;
+            if !lets_others_write {
+                self.turns_given = 0;
+                progress |= state.flush(cx, now);
+            }
             let read = state.read(cx, now);
             received += read.unwrap_or_default();
             progress |= read.is_some();
@@ -380,6 +395,10 @@ impl<R: Runtime> Task<R> {
             }
             if state.connection.poll_close() == Some(Close::Now) && !state.connection.has_messages() {
                 return Self::finish(&mut state, &mut wakes);
+            }
+            if !progress && lets_others_write {
+                self.turns_given += 1;
+                break;
             }
             if !progress {
                 return Poll::Pending;
@@ -410,20 +429,23 @@ impl<R: Runtime> Task<R> {
             std::mem::take(&mut inbox.messages)
         };
         let progress = !messages.is_empty();
+        if progress {
+            state.lend_buffer();
+        }
         for message in messages {
             state.connection.handle_message(message, now);
         }
         progress
     }
 
-    fn send_messages(&mut self, state: &mut State, cx: &mut Context<'_>) -> Result<bool, DriverGone> {
+    fn send_messages(&self, state: &mut State, cx: &Context<'_>) -> Result<bool, DriverGone> {
         let mut progress = false;
         while state.connection.has_messages() {
             match self.to_driver.poll_ready(cx) {
                 Poll::Ready(Ok(())) => {
                     let Some(message) = state.connection.poll_message() else { break };
                     let message = ToDriver::FromConnection { connection: self.id, message };
-                    self.to_driver.start_send(message).map_err(|_| DriverGone)?;
+                    self.to_driver.put(message).map_err(|_| DriverGone)?;
                     progress = true;
                 }
                 Poll::Ready(Err(_)) => return Err(DriverGone),

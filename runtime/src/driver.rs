@@ -4,6 +4,7 @@ use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
+use crate::mailbox;
 use crate::node::{Connected, Listening};
 use crate::requests::{Reply, Request, Requests, answer, fail};
 use crate::runtime::{BoxFuture, Runtime};
@@ -12,7 +13,7 @@ use crate::transport::{Link, Listener, Socket, Transports};
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{FutureExt, StreamExt};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::{ConnectionId, ToNode};
 use peerwork_core::identity::PeerId;
@@ -108,11 +109,11 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     runtime: R,
     transports: Transports,
     clock: Clock,
-    commands: mpsc::Receiver<Command<P>>,
+    commands: mailbox::Receiver<Command<P>>,
     /// The handles are gone; the node stops.
     abandoned: bool,
-    reports: mpsc::Receiver<ToDriver>,
-    to_driver: mpsc::Sender<ToDriver>,
+    reports: mailbox::Receiver<ToDriver>,
+    to_driver: mailbox::Sender<ToDriver>,
     connections: BTreeMap<ConnectionId, Arc<Shared>>,
     /// What the connections read and write with.
     buffers: Arc<Buffers>,
@@ -171,10 +172,10 @@ where
         runtime: R,
         transports: Transports,
         clock: Clock,
-        commands: mpsc::Receiver<Command<P>>,
+        commands: mailbox::Receiver<Command<P>>,
         capacity: usize,
     ) -> Self {
-        let (to_driver, reports) = mpsc::channel(capacity);
+        let (to_driver, reports) = mailbox::mailbox(capacity);
         Self {
             node,
             runtime,
@@ -219,7 +220,7 @@ where
             }
             self.drain();
         }
-        let Self { mut reports, waiting, to_driver, connections, sockets, listeners, dials, .. } = self;
+        let Self { reports, waiting, to_driver, connections, sockets, listeners, dials, .. } = self;
         let Waiting { shutdowns, .. } = waiting;
         drop((to_driver, connections, sockets, listeners, dials));
         // The connections' tasks hold the other ends until they have flushed and closed.
@@ -253,14 +254,14 @@ where
         {
             return Poll::Ready(Wake::Command(command));
         }
-        if let Poll::Ready(report) = self.reports.poll_next_unpin(cx) {
+        if let Poll::Ready(report) = self.reports.poll_next(cx) {
             return Poll::Ready(Wake::Report(report));
         }
         self.poll_command(cx).map(Wake::Command)
     }
 
-    fn poll_command(&mut self, cx: &mut Context<'_>) -> Poll<Option<Command<P>>> {
-        if self.abandoned { Poll::Pending } else { self.commands.poll_next_unpin(cx) }
+    fn poll_command(&self, cx: &Context<'_>) -> Poll<Option<Command<P>>> {
+        if self.abandoned { Poll::Pending } else { self.commands.poll_next(cx) }
     }
 
     fn input(&mut self, input: SwarmInput<NodeCommand<P::Command>>) {
@@ -417,7 +418,7 @@ where
             Ok(connecting) => {
                 let (cancel, cancelled) = oneshot::channel();
                 self.dials.insert(connection, cancel);
-                let mut to_driver = self.to_driver.clone();
+                let to_driver = self.to_driver.clone();
                 self.runtime.spawn(Box::pin(async move {
                     if let Either::Left((result, _)) = select(connecting, cancelled).await {
                         // The driver is gone only when nobody waits for the dial.
@@ -509,7 +510,7 @@ async fn accept<R: Runtime>(
     listener: ListenerId,
     address: Multiaddr,
     runtime: R,
-    mut to_driver: mpsc::Sender<ToDriver>,
+    to_driver: mailbox::Sender<ToDriver>,
 ) {
     let Listener { mut addresses, mut incoming } = match binding.await {
         Ok(listening) => listening,

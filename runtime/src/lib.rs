@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 mod driver;
 mod events;
+mod mailbox;
 mod node;
 mod requests;
 mod resolver;

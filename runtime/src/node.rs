@@ -3,12 +3,12 @@
 use crate::clock::Clock;
 use crate::driver::{Command, Driver};
 use crate::events::Events;
+use crate::mailbox;
 use crate::requests::Request;
 use crate::runtime::Runtime;
 use crate::stream::Stream;
 use crate::transport::Transports;
 use futures_channel::{mpsc, oneshot};
-use futures_util::SinkExt;
 use futures_util::StreamExt;
 use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::ConnectionId;
@@ -35,7 +35,7 @@ const CHANNEL_CAPACITY: usize = 256;
 /// A running node. Cheap to clone; when the last handle is dropped the node stops.
 pub struct Node<P: Protocols = ()> {
     local_peer: PeerId,
-    commands: mpsc::Sender<Command<P>>,
+    commands: mailbox::Sender<Command<P>>,
 }
 
 impl<P: Protocols> Clone for Node<P> {
@@ -171,7 +171,7 @@ where
         let clock = Clock::start();
         let node = builder.build(seed, clock.now())?;
         let local_peer = node.local_peer();
-        let (commands, receiver) = mpsc::channel(CHANNEL_CAPACITY);
+        let (commands, receiver) = mailbox::mailbox(CHANNEL_CAPACITY);
         let driver = Driver::new(node, runtime.clone(), transports, clock, receiver, CHANNEL_CAPACITY);
         runtime.spawn(Box::pin(driver.run()));
         Ok(Self { local_peer, commands })
@@ -326,7 +326,7 @@ where
     }
 
     async fn send(&self, command: Command<P>) -> Result<(), Stopped> {
-        self.commands.clone().send(command).await.map_err(|_| Stopped)
+        self.commands.send(command).await.map_err(|_| Stopped)
     }
 
     async fn call<T, E>(

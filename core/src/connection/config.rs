@@ -23,11 +23,9 @@ pub struct ConnectionConfig {
     ///
     /// Default: false, for the sake of clear errors.
     pub lazy_security: bool,
-    /// Whether raw streams, those of the application, are opened without waiting for the remote to accept their protocol; see
+    /// Which raw streams, those of the application, are opened without waiting for the remote to accept their protocol; see
     /// [`StreamOptions::lazy`](crate::protocols::StreamOptions::lazy).
-    ///
-    /// Default: false, since then an open stream means that the remote speaks the protocol.
-    pub lazy_streams: bool,
+    pub lazy_streams: LazyStreams,
     /// How long a connection may take until streams can be opened on it. Ends an attack by silence.
     pub handshake_timeout: Duration,
     /// How long a stream may take to agree on a protocol; it is reset after that.
@@ -48,8 +46,22 @@ pub struct ConnectionConfig {
     pub max_negotiating_streams: usize,
 }
 
+/// Which raw streams are opened without waiting for the remote to accept their protocol. It saves a round trip each. In return the
+/// remote may turn out to refuse after the stream was handed out: reading then fails, with an error that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LazyStreams {
+    /// None: an open stream means that the remote speaks the protocol.
+    Never,
+    /// Those of the protocol that the remote accepted last, on this connection and from us.
+    #[default]
+    Known,
+    /// All.
+    Always,
+}
+
 impl Default for ConnectionConfig {
-    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); every answer is waited for; 15 s
+    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); answers are waited for unless they are
+    /// known; 15 s
     /// for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 1,024 streams in
     /// negotiation.
     fn default() -> Self {
@@ -58,7 +70,7 @@ impl Default for ConnectionConfig {
             muxers: Vec::new(),
             crypto: crypto::default_provider(),
             lazy_security: false,
-            lazy_streams: false,
+            lazy_streams: LazyStreams::Known,
             handshake_timeout: Duration::from_secs(15),
             negotiation_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(60)),

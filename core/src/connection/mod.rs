@@ -26,7 +26,7 @@ mod tests;
 mod transmit;
 
 pub use carrier::{Carrier, CarrierEvent, Established};
-pub use config::ConnectionConfig;
+pub use config::{ConnectionConfig, LazyStreams};
 pub use error::ConnectionError;
 pub use framing::Framing;
 pub(crate) use messages::{ConnectionMessage, NodeMessage, OpenId};
@@ -68,6 +68,8 @@ pub struct Connection<C = Pipeline> {
     /// Wishes that wait for [`OpenError::Blocked`] to end.
     waiting: Queue<Box<Wish>>,
     idle_at: Option<Instant>,
+    /// The protocol of a raw stream that the remote accepted last.
+    accepted: Option<ProtocolId>,
     latest: Latest,
     reports: Reports,
     events: Queue<StreamEvent>,
@@ -102,6 +104,7 @@ impl<C: Carrier> Connection<C> {
             deadlines: Timers::default(),
             waiting: Queue::default(),
             idle_at: None,
+            accepted: None,
             latest: Latest::default(),
             reports: Reports::default(),
             events: Queue::default(),
@@ -162,7 +165,8 @@ impl<C: Carrier> Connection<C> {
         match self.carrier.open_stream(now) {
             Ok(id) => {
                 let Wish { open, protocols, options } = wish;
-                let lazy = options.lazy || (options.framing == Framing::Raw && self.config.lazy_streams);
+                let lazy =
+                    options.lazy || (options.framing == Framing::Raw && self.needs_no_answer(&protocols));
                 let negotiator = Negotiator::dialer(protocols, lazy, now);
                 self.add_stream(id, negotiator, Some((open, options)), now);
             }
@@ -173,6 +177,15 @@ impl<C: Carrier> Connection<C> {
                 self.waiting.push(Box::new(wish));
             }
             Err(OpenError::Blocked) => self.reports.failed.push((wish.open, StreamError::Limit)),
+        }
+    }
+
+    /// Whether a raw stream need not wait for the remote to accept its protocol.
+    fn needs_no_answer(&self, protocols: &[ProtocolId]) -> bool {
+        match self.config.lazy_streams {
+            LazyStreams::Never => false,
+            LazyStreams::Known => matches!(protocols, [only] if self.accepted.as_ref() == Some(only)),
+            LazyStreams::Always => true,
         }
     }
 
@@ -248,13 +261,17 @@ impl<C: Carrier> Connection<C> {
                 (None, *options)
             }
         };
-        let unsent = std::mem::take(&mut negotiating.unsent).freeze();
+        let unsent = frozen(std::mem::take(&mut negotiating.unsent));
         let mut rest = Bytes::new();
         if negotiating.negotiator.awaits_answer() {
             stream.late = Some(negotiating);
         } else {
-            rest = negotiating.input.freeze();
+            rest = frozen(negotiating.input);
             self.deadlines.set(id, None);
+            if open.is_some() && options.framing == Framing::Raw && self.accepted.as_ref() != Some(&protocol)
+            {
+                self.accepted = Some(protocol.clone());
+            }
         }
         stream.phase = match options.framing {
             Framing::Raw => StreamPhase::Raw(Raw::new(rest, unsent)),
@@ -281,6 +298,7 @@ impl<C: Carrier> Connection<C> {
             }
             Ok(false) => false,
             Err(error) => {
+                self.accepted = None;
                 self.carrier.reset(id, now);
                 self.close_from_outside(id, StreamCloseCause::NotAgreed(Box::new(negotiation_failed(error))));
                 false
@@ -551,6 +569,11 @@ impl Layer for Connection<Pipeline> {
     fn poll_close(&mut self) -> Option<Close> {
         self.carrier.poll_close()
     }
+}
+
+/// `bytes.freeze()`, without the memory that freezing takes where there is nothing.
+fn frozen(bytes: BytesMut) -> Bytes {
+    if bytes.is_empty() { Bytes::new() } else { bytes.freeze() }
 }
 
 fn negotiation_failed(error: NegotiationError) -> StreamError {

@@ -15,6 +15,9 @@ use bytes::{Buf, Bytes, BytesMut};
 /// The most bytes taken from the carrier in one read for a stream that is not raw.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Room for the header of multistream-select and a protocol's name, which are sent together.
+const USUAL_PROPOSAL_BYTES: usize = 64;
+
 /// A stream and what the node has yet to hear of it.
 pub(super) struct Stream {
     pub(super) phase: StreamPhase,
@@ -124,6 +127,7 @@ impl Negotiating {
                 Err(NegotiationError::Refused) => return self.refuse(id, carrier, now),
                 outcome => outcome?,
             };
+            self.unsent.reserve(USUAL_PROPOSAL_BYTES);
             self.negotiator.poll_transmit(&mut self.unsent, usize::MAX, now);
             self.write(id, carrier, now);
             if agreed.is_some() || !self.read(id, carrier, now)? {
@@ -179,6 +183,7 @@ impl Negotiating {
         now: Instant,
     ) -> Result<bool, NegotiationError> {
         match carrier.read(id, READ_BYTES, now) {
+            Ok(chunk) if self.input.is_empty() => self.input = chunk.into(),
             Ok(chunk) => self.input.extend_from_slice(&chunk),
             // Why it is closed, an event of the carrier says.
             Err(ReadError::Blocked | ReadError::Closed) => return Ok(false),

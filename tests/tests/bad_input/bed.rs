@@ -1,7 +1,7 @@
 //! A victim, honest peers that talk to it, and what its remotes cause it to report; in one loop and in virtual time.
 
 use bytes::BytesMut;
-use peerwork_core::connection::{ConnectionError, ConnectionId, StreamEvent};
+use peerwork_core::connection::{ConnectionError, ConnectionId, LazyStreams, StreamEvent};
 use peerwork_core::identity::PeerId;
 use peerwork_core::machine::{Close, End};
 use peerwork_core::muxer::ReadError;
@@ -114,7 +114,7 @@ impl Bed {
             .muxer(Mplex::default())
             .configure(|config| {
                 config.ping.interval = None;
-                config.swarm.connection.lazy_streams = true;
+                config.swarm.connection.lazy_streams = LazyStreams::Always;
             });
         let mut victim = configure(builder).build_local(Seed::reproducible(1), now).unwrap();
         victim.handle_protocol(ECHO, now);

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 use peerwork_core::address::Multiaddr;
-use peerwork_core::connection::{ConnectionId, StreamEvent};
+use peerwork_core::connection::{ConnectionId, LazyStreams, StreamEvent};
 use peerwork_core::machine::{Close, End, Layer};
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::muxer::{ReadError, StreamId, WriteError};
@@ -68,7 +68,8 @@ impl LayerSubject for Connecting {
             // A connection is not idle while a slow writer has yet to take the end of a stream.
             config.swarm.connection.idle_timeout = None;
             config.swarm.connection.lazy_security = self.lazy;
-            config.swarm.connection.lazy_streams = self.lazy;
+            config.swarm.connection.lazy_streams =
+                if self.lazy { LazyStreams::Always } else { LazyStreams::Never };
             config.ping.interval = None;
         });
         let builder = match self.secio {

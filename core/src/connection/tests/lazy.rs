@@ -393,15 +393,18 @@ fn a_bad_message_behind_the_answer_is_told_as_ever() {
 
 #[test]
 fn raw_streams_are_lazy_if_the_connection_says_so() {
-    for (lazy_streams, framing, lazy) in
-        [(true, Framing::Raw, true), (true, Framing::Fixed(1), false), (false, Framing::Raw, false)]
-    {
+    for (lazy_streams, framing, lazy) in [
+        (LazyStreams::Always, Framing::Raw, true),
+        (LazyStreams::Always, Framing::Fixed(1), false),
+        (LazyStreams::Known, Framing::Raw, false),
+        (LazyStreams::Never, Framing::Raw, false),
+    ] {
         let config = ConnectionConfig { lazy_streams, ..ConnectionConfig::default() };
         let script = Script::default();
         let mut connection = Connection::new(ConnectionId(1), Arc::new(config), Arc::default(), script);
         let options = StreamOptions { framing, ..StreamOptions::raw() };
         let open = NodeMessage::Open { open: OPEN, protocols: smallvec![CHAT], options };
         connection.handle_message(ToConnection(open), NOW);
-        assert_eq!(connection.poll_message().is_some(), lazy, "{lazy_streams} {framing:?}");
+        assert_eq!(connection.poll_message().is_some(), lazy, "{lazy_streams:?} {framing:?}");
     }
 }

@@ -76,6 +76,7 @@ impl Layer for Shy {
 
 fn config(security: Arc<dyn SecurityProtocol>, lazy: [bool; 2]) -> ConnectionConfig {
     let [lazy_security, lazy_streams] = lazy;
+    let lazy_streams = if lazy_streams { LazyStreams::Always } else { LazyStreams::Never };
     let muxers: Vec<Arc<dyn crate::muxer::MuxerProtocol>> = vec![Arc::new(Mplex::default())];
     ConnectionConfig { security: vec![security], muxers, lazy_security, lazy_streams, ..Default::default() }
 }
