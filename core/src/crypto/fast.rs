@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 ///
 /// | aws-lc does | compared with `Portable`, on x86-64 |
 /// |---|---|
-/// | key agreement on P-256, P-384, P-521 | about 9, 4 and 5 times as fast |
+/// | key agreement on P-256, P-384, P-521, X25519 | about 9, 4, 5 and 2 times as fast |
+/// | ChaCha20-Poly1305, AES-GCM | about 2 times, 5 for short frames |
 /// | verifying ECDSA on P-256 | about 6 times |
 /// | verifying RSA | 3 to 5 times |
 /// | signing with RSA | `Portable` does not |
@@ -61,7 +62,11 @@ impl CryptoProvider for Fast {
     }
 
     fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
-        Box::new(Sealer::new(cipher, key))
+        match cipher {
+            AeadCipher::ChaCha20Poly1305 => Box::new(ChaChaPoly::new(key)),
+            AeadCipher::Aes128Gcm => Box::new(AesGcm(aead_key(&aead::AES_128_GCM, key))),
+            AeadCipher::Aes256Gcm => Box::new(AesGcm(aead_key(&aead::AES_256_GCM, key))),
+        }
     }
 
     fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
@@ -86,7 +91,7 @@ fn sign_rsa(der: &[u8], message: &[u8]) -> Option<Vec<u8>> {
 fn verify_p256(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let key = aws_lc_rs::signature::UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
     // aws-lc would take other forms of a point as well.
-    Curve::P256.is_uncompressed(point) && key.verify(message, signature).is_ok()
+    Curve::P256.has_form_of(point) && key.verify(message, signature).is_ok()
 }
 
 fn verify_rsa(key: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool {
@@ -109,6 +114,7 @@ impl AgreementKey {
             Curve::P256 => &agreement::ECDH_P256,
             Curve::P384 => &agreement::ECDH_P384,
             Curve::P521 => &agreement::ECDH_P521,
+            Curve::X25519 => &agreement::X25519,
         };
         let secret = PrivateKey::from_private_key(algorithm, scalar).map_err(|_| InvalidScalar)?;
         let point = secret.compute_public_key().map_err(|_| InvalidScalar)?;
@@ -123,7 +129,7 @@ impl EphemeralKey for AgreementKey {
 
     fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint> {
         // aws-lc would take other forms of a point as well.
-        if !self.curve.is_uncompressed(point) {
+        if !self.curve.has_form_of(point) {
             return Err(InvalidPoint);
         }
         let point = agreement::UnparsedPublicKey::new(self.secret.algorithm(), point);
@@ -131,27 +137,12 @@ impl EphemeralKey for AgreementKey {
     }
 }
 
-/// An authenticated cipher with its key set.
-struct Sealer(LessSafeKey);
+/// AES-GCM with its key set: what is computed from the key takes as long as sealing a short frame.
+struct AesGcm(LessSafeKey);
 
-impl Sealer {
-    fn new(cipher: AeadCipher, key: &[u8]) -> Self {
-        let algorithm = match cipher {
-            AeadCipher::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
-            AeadCipher::Aes128Gcm => &aead::AES_128_GCM,
-            AeadCipher::Aes256Gcm => &aead::AES_256_GCM,
-        };
-        let key = UnboundKey::new(algorithm, key).expect("the key has the length of the cipher's keys");
-        Self(LessSafeKey::new(key))
-    }
-}
-
-impl Aead for Sealer {
+impl Aead for AesGcm {
     fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(associated), data);
-        let tag = tag.expect("a frame is far shorter than the cipher allows");
-        tag.as_ref().try_into().expect("the tag has 16 bytes")
+        seal(&self.0, nonce, associated, data)
     }
 
     fn open(
@@ -161,7 +152,57 @@ impl Aead for Sealer {
         data: &mut [u8],
         tag: &[u8; TAG_BYTES],
     ) -> bool {
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        self.0.open_in_place_separate_tag(nonce, Aad::from(associated), tag, data).is_ok()
+        open(&self.0, nonce, associated, data, tag)
     }
+}
+
+/// ChaCha20-Poly1305. A key that is set takes 600 bytes of every idle connection, so it is set for each frame anew, in 30 ns.
+struct ChaChaPoly(Zeroizing<[u8; 32]>);
+
+impl ChaChaPoly {
+    fn new(key: &[u8]) -> Self {
+        Self(Zeroizing::new(key.try_into().expect("the key has the length of the cipher's keys")))
+    }
+
+    fn set_key(&self) -> LessSafeKey {
+        aead_key(&aead::CHACHA20_POLY1305, &*self.0)
+    }
+}
+
+impl Aead for ChaChaPoly {
+    fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
+        seal(&self.set_key(), nonce, associated, data)
+    }
+
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG_BYTES],
+    ) -> bool {
+        open(&self.set_key(), nonce, associated, data, tag)
+    }
+}
+
+fn aead_key(algorithm: &'static aead::Algorithm, key: &[u8]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(algorithm, key).expect("the key has the length of the cipher's keys"))
+}
+
+fn seal(key: &LessSafeKey, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(associated), data);
+    let tag = tag.expect("a frame is far shorter than the cipher allows");
+    tag.as_ref().try_into().expect("the tag has 16 bytes")
+}
+
+fn open(
+    key: &LessSafeKey,
+    nonce: &[u8; NONCE_BYTES],
+    associated: &[u8],
+    data: &mut [u8],
+    tag: &[u8; TAG_BYTES],
+) -> bool {
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    key.open_in_place_separate_tag(nonce, Aad::from(associated), tag, data).is_ok()
 }

@@ -30,7 +30,11 @@ impl CryptoProvider for Insecure {
     }
 
     fn ephemeral_key(&self, curve: Curve, _: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
-        Ok(Box::new(NoKey { curve, point: vec![4; 1 + 2 * curve.field_bytes()] }))
+        let point_bytes = match curve {
+            Curve::P256 | Curve::P384 | Curve::P521 => 1 + 2 * curve.field_bytes(),
+            Curve::X25519 => curve.field_bytes(),
+        };
+        Ok(Box::new(NoKey { curve, point: vec![4; point_bytes] }))
     }
 
     fn cipher(&self, _: Cipher, _: &[u8], _: &[u8; 16]) -> Box<dyn StreamCipher> {
@@ -63,7 +67,7 @@ impl EphemeralKey for NoKey {
 
     fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint> {
         let secret = || Zeroizing::new(vec![0; self.curve.field_bytes()]);
-        self.curve.is_uncompressed(point).then(secret).ok_or(InvalidPoint)
+        self.curve.has_form_of(point).then(secret).ok_or(InvalidPoint)
     }
 }
 

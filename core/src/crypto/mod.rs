@@ -41,10 +41,10 @@ pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
     /// Whether `signature` over `message` was made by the holder of `key`.
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool;
 
-    /// Makes an ephemeral key out of a private scalar, big-endian, as wide as the curve's field.
+    /// Makes an ephemeral key out of a private scalar, as wide as the curve's field.
     ///
     /// # Errors
-    /// The scalar is zero or not below the curve's order, or the provider does not have the curve.
+    /// The scalar has another length, is zero or is not below the curve's order, or the provider does not have the curve.
     fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar>;
 
     /// A stream cipher at the start of its key stream.
@@ -74,7 +74,10 @@ pub fn default_provider() -> Arc<dyn CryptoProvider> {
     return Arc::new(Portable);
 }
 
-/// An elliptic curve for key agreement.
+/// An elliptic curve for key agreement, and how its points and numbers are written.
+///
+/// NIST's curves have uncompressed points (0x04, X, Y), and numbers are big-endian; the shared secret is the X coordinate. With X25519, as
+/// RFC 7748 has it, a point is its u coordinate, numbers are little-endian, and any 32 bytes are a private scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Curve {
     /// NIST P-256.
@@ -83,39 +86,47 @@ pub enum Curve {
     P384,
     /// NIST P-521.
     P521,
+    /// Curve25519.
+    X25519,
 }
 
 impl Curve {
     /// The width of a coordinate, a scalar and a shared secret.
     pub const fn field_bytes(self) -> usize {
-        self.order_bits().div_ceil(8)
+        self.scalar_bits().div_ceil(8)
     }
 
-    /// How many bits a private scalar has. Nearly all numbers of as many bits are below the curve's order.
-    pub const fn order_bits(self) -> usize {
+    /// How many random bits make a private scalar: all numbers of as many bits are one, or nearly all.
+    pub const fn scalar_bits(self) -> usize {
         match self {
-            Self::P256 => 256,
+            Self::P256 | Self::X25519 => 256,
             Self::P384 => 384,
             Self::P521 => 521,
         }
     }
 
-    /// Whether `point` has the form of an uncompressed point: 0x04, X, Y. Compressed and hybrid ones and the point at infinity
-    /// have other forms.
-    fn is_uncompressed(self, point: &[u8]) -> bool {
-        point.len() == 1 + 2 * self.field_bytes() && point[0] == 4
+    /// Whether `point` has the form of the curve's points. NIST's curves have others too, which are not used here: compressed
+    /// and hybrid points and the point at infinity.
+    fn has_form_of(self, point: &[u8]) -> bool {
+        match self {
+            Self::P256 | Self::P384 | Self::P521 => {
+                point.len() == 1 + 2 * self.field_bytes() && point[0] == 4
+            }
+            Self::X25519 => point.len() == self.field_bytes(),
+        }
     }
 }
 
 /// A private key for one key agreement.
 pub trait EphemeralKey: Send {
-    /// The public point, uncompressed: 0x04, X, Y.
+    /// The public point.
     fn public_point(&self) -> &[u8];
 
-    /// The X coordinate of the shared point, as wide as the curve's field.
+    /// The shared secret, as wide as the curve's field.
     ///
     /// # Errors
-    /// `point` is not an uncompressed point on the curve.
+    /// `point` does not have the form of the curve's points, is not on it, or leads to the same secret whoever agrees with it:
+    /// X25519's points of low order.
     fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint>;
 }
 
@@ -251,7 +262,7 @@ pub struct UnsupportedKey {
 #[error("the private scalar is out of the curve's range")]
 pub struct InvalidScalar;
 
-/// A public point is malformed or not on the curve.
+/// A public point is malformed, not on the curve or of low order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the public point is not on the curve")]
+#[error("the public point is not one of the curve's")]
 pub struct InvalidPoint;

@@ -48,6 +48,7 @@ impl CryptoProvider for Portable {
             Curve::P256 => Ok(Box::new(AgreementKey::<NistP256>::new(curve, scalar)?)),
             Curve::P384 => Ok(Box::new(AgreementKey::<NistP384>::new(curve, scalar)?)),
             Curve::P521 => Ok(Box::new(AgreementKey::<NistP521>::new(curve, scalar)?)),
+            Curve::X25519 => Ok(Box::new(X25519Key::new(scalar)?)),
         }
     }
 
@@ -89,7 +90,7 @@ fn hash_parts<D: Digest>(parts: &[&[u8]]) -> Tag {
     Tag::new(&hash.finalize())
 }
 
-/// A private scalar and the public point of it.
+/// A private scalar and the public point of it, on a curve of NIST.
 struct AgreementKey<C: CurveArithmetic>
 where
     FieldBytesSize<C>: ModulusSize,
@@ -122,12 +123,40 @@ where
     }
 
     fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint> {
-        if !self.curve.is_uncompressed(point) {
+        if !self.curve.has_form_of(point) {
             return Err(InvalidPoint);
         }
         let point = elliptic_curve::PublicKey::from_sec1_bytes(point).map_err(|_| InvalidPoint)?;
         let shared = self.secret.diffie_hellman(&point);
         Ok(Zeroizing::new(shared.raw_secret_bytes().to_vec()))
+    }
+}
+
+/// A private scalar and the public point of it, on Curve25519.
+struct X25519Key {
+    secret: x25519_dalek::StaticSecret,
+    point: x25519_dalek::PublicKey,
+}
+
+impl X25519Key {
+    fn new(scalar: &[u8]) -> Result<Self, InvalidScalar> {
+        let secret =
+            x25519_dalek::StaticSecret::from(*<&[u8; 32]>::try_from(scalar).map_err(|_| InvalidScalar)?);
+        let point = x25519_dalek::PublicKey::from(&secret);
+        Ok(Self { secret, point })
+    }
+}
+
+impl EphemeralKey for X25519Key {
+    fn public_point(&self) -> &[u8] {
+        self.point.as_bytes()
+    }
+
+    fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, InvalidPoint> {
+        let point: [u8; 32] = point.try_into().map_err(|_| InvalidPoint)?;
+        let shared = self.secret.diffie_hellman(&point.into());
+        let secret = || Zeroizing::new(shared.as_bytes().to_vec());
+        shared.was_contributory().then(secret).ok_or(InvalidPoint)
     }
 }
 

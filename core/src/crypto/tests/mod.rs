@@ -1,7 +1,9 @@
 //! What every provider that promises security must give.
 
+mod aead;
 mod agreement;
 mod signatures;
+mod x25519;
 
 use super::*;
 use data_encoding::HEXLOWER;

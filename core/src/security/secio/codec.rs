@@ -118,23 +118,24 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// An algorithm that secio has a name for.
+/// A kind of algorithm that is agreed on.
 pub(super) trait Algorithm: Copy {
     /// What it is, for an error.
     const KIND: &'static str;
 
-    /// Its name in a Propose.
-    fn name(self) -> &'static str;
+    /// Its name in a Propose; `None` if secio has none for it, which is then not offered.
+    fn name(self) -> Option<&'static str>;
 }
 
 impl Algorithm for Curve {
     const KIND: &'static str = "curve";
 
-    fn name(self) -> &'static str {
+    fn name(self) -> Option<&'static str> {
         match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
+            Self::P256 => Some("P-256"),
+            Self::P384 => Some("P-384"),
+            Self::P521 => Some("P-521"),
+            Self::X25519 => None,
         }
     }
 }
@@ -142,10 +143,10 @@ impl Algorithm for Curve {
 impl Algorithm for Cipher {
     const KIND: &'static str = "cipher";
 
-    fn name(self) -> &'static str {
+    fn name(self) -> Option<&'static str> {
         match self {
-            Self::Aes128Ctr => "AES-128",
-            Self::Aes256Ctr => "AES-256",
+            Self::Aes128Ctr => Some("AES-128"),
+            Self::Aes256Ctr => Some("AES-256"),
         }
     }
 }
@@ -153,17 +154,17 @@ impl Algorithm for Cipher {
 impl Algorithm for Hash {
     const KIND: &'static str = "hash";
 
-    fn name(self) -> &'static str {
+    fn name(self) -> Option<&'static str> {
         match self {
-            Self::Sha256 => "SHA256",
-            Self::Sha512 => "SHA512",
+            Self::Sha256 => Some("SHA256"),
+            Self::Sha512 => Some("SHA512"),
         }
     }
 }
 
 /// The names of a list as a Propose has them.
 pub(super) fn names<A: Algorithm>(list: &[A]) -> String {
-    list.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(",")
+    list.iter().filter_map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(",")
 }
 
 /// The first name in the preferred side's list that the other list has too. Names that we do not know are passed over.
@@ -171,9 +172,9 @@ pub(super) fn names<A: Algorithm>(list: &[A]) -> String {
 /// # Errors
 /// [`SecurityError::NoCommonAlgorithm`].
 pub(super) fn choose<A: Algorithm>(ours: &[A], theirs: &str, ours_first: bool) -> Result<A, SecurityError> {
-    let known = |name: &str| ours.iter().copied().find(|algorithm| algorithm.name() == name);
+    let known = |name: &str| ours.iter().copied().find(|algorithm| algorithm.name() == Some(name));
     let chosen = if ours_first {
-        ours.iter().copied().find(|algorithm| theirs.split(',').any(|name| name == algorithm.name()))
+        ours.iter().copied().find(|algorithm| theirs.split(',').any(|name| Some(name) == algorithm.name()))
     } else {
         theirs.split(',').find_map(known)
     };

@@ -141,7 +141,7 @@ impl AwaitPropose {
     fn ephemeral_key(&mut self, curve: Curve) -> Result<Box<dyn EphemeralKey>, SecurityError> {
         let mut scalar = Zeroizing::new(vec![0; curve.field_bytes()]);
         // Without this, 127 draws of 128 would be out of P-521's range.
-        let first_byte_mask = 0xff >> (8 * curve.field_bytes() - curve.order_bits());
+        let first_byte_mask = 0xff >> (8 * curve.field_bytes() - curve.scalar_bits());
         for _ in 0..SCALAR_DRAWS {
             (self.draw)(&mut scalar);
             scalar[0] &= first_byte_mask;
@@ -150,7 +150,7 @@ impl AwaitPropose {
             }
         }
         let provider = self.local.crypto.name();
-        Err(SecurityError::Local(format!("the {provider} crypto provider does not have {}", curve.name())))
+        Err(SecurityError::Local(format!("the {provider} crypto provider does not have {curve:?}")))
     }
 }
 

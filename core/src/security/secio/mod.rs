@@ -72,7 +72,7 @@ impl SecretWidth {
 /// An empty list has nothing in common with any peer's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secio {
-    /// Curves for the key agreement.
+    /// Curves for the key agreement. X25519 is not offered: secio has no name for it.
     pub curves: Vec<Curve>,
     /// Ciphers for the data.
     pub ciphers: Vec<Cipher>,

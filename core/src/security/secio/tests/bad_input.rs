@@ -367,7 +367,7 @@ impl CryptoProvider for Lacking {
 fn what_our_provider_lacks_is_our_own_fault() {
     let table = [
         (Lacking::Signatures, "the lacking crypto provider does not sign with Ed25519 keys"),
-        (Lacking::Curves, "the lacking crypto provider does not have P-256"),
+        (Lacking::Curves, "the lacking crypto provider does not have P256"),
     ];
     for (crypto, why) in table {
         let mut handshake = A.start_with(Secio::default(), Arc::new(crypto), None, vec![hex(A.scalar)]);
