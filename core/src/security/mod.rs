@@ -3,6 +3,7 @@
 //!
 //! A protocol plugs in through [`SecurityProtocol`]: it has a name for multistream-select and starts a handshake.
 
+pub mod noise;
 pub mod plaintext;
 pub mod secio;
 mod stepwise;

@@ -48,6 +48,11 @@ impl<S> Stepwise<S> {
     pub(super) fn new(first: S, transmit: BytesMut) -> Self {
         Self { state: State::Running(first), transmit }
     }
+
+    /// A handshake that cannot even begin.
+    pub(super) fn failed(error: SecurityError) -> Self {
+        Self { state: State::Failed(error), transmit: BytesMut::new() }
+    }
 }
 
 impl<S: Step> Layer for Stepwise<S> {

@@ -2,7 +2,7 @@
 
 use super::Secio;
 use super::channel::SecioChannel;
-use super::codec::{self, Algorithm, Exchange, LENGTH_BYTES, NONCE_BYTES, Propose};
+use super::codec::{self, Exchange, LENGTH_BYTES, NONCE_BYTES, Propose};
 use super::keys::Keys;
 use crate::crypto::{Cipher, CryptoProvider, Curve, EphemeralKey, Hash};
 use crate::identity::{Keypair, PeerId, PublicKey};

@@ -1,0 +1,159 @@
+//! The handshake as libp2p has it: the pattern, and in its payloads who the two sides are and which muxers they speak.
+
+use super::channel::{CipherState, NoiseChannel};
+use super::codec::{self, Payload};
+use super::pattern::{KEY_BYTES, Pattern, RemoteKey};
+use crate::crypto::CryptoProvider;
+use crate::identity::{Keypair, PeerId, PublicKey};
+use crate::negotiation::ProtocolId;
+use crate::security::stepwise::{Progress, Step, Stepwise};
+use crate::security::{HandshakeSetup, Role, Secured, SecurityError, check_peer};
+use bytes::BytesMut;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// What the identity key signs in front of the static key.
+const SIGNED_PREFIX: &[u8] = b"noise-libp2p-static-key:";
+
+/// Starts a handshake with keys from the setup's seed.
+pub(super) fn start(mut setup: HandshakeSetup) -> Stepwise<NoiseStep> {
+    let [static_scalar, ephemeral_scalar] = [(); 2].map(|()| Zeroizing::new(setup.seed.bytes()));
+    start_with(setup, &static_scalar, &ephemeral_scalar)
+}
+
+/// Starts a handshake with these keys.
+pub(super) fn start_with(
+    setup: HandshakeSetup,
+    static_scalar: &[u8; KEY_BYTES],
+    ephemeral_scalar: &[u8; KEY_BYTES],
+) -> Stepwise<NoiseStep> {
+    match first_step(setup, static_scalar, ephemeral_scalar) {
+        Ok((step, transmit)) => Stepwise::new(step, transmit),
+        Err(error) => Stepwise::failed(error),
+    }
+}
+
+fn first_step(
+    setup: HandshakeSetup,
+    static_scalar: &[u8; KEY_BYTES],
+    ephemeral_scalar: &[u8; KEY_BYTES],
+) -> Result<(NoiseStep, BytesMut), SecurityError> {
+    let HandshakeSetup { role, keypair, expected_peer, crypto, muxers, seed: _ } = setup;
+    let mut pattern = Pattern::new(Arc::clone(&crypto), &[], static_scalar, ephemeral_scalar)?;
+    let mut transmit = BytesMut::new();
+    if role == Role::Dialer {
+        codec::put_message(&mut transmit, |out| pattern.write_first(&[], out))?;
+    }
+    let side = Side { keypair, expected_peer, crypto, muxers, pattern };
+    let step = match role {
+        Role::Dialer => NoiseStep::Second(side),
+        Role::Listener => NoiseStep::First(side),
+    };
+    Ok((step, transmit))
+}
+
+/// Which message the remote has yet to send.
+pub(super) enum NoiseStep {
+    /// To the listener.
+    First(Side),
+    /// To the dialer.
+    Second(Side),
+    /// To the listener.
+    Third(Side),
+}
+
+impl Step for NoiseStep {
+    fn awaits(&self) -> &'static str {
+        match self {
+            Self::First(_) => "its ephemeral key",
+            Self::Second(_) => "its answer to our ephemeral key",
+            Self::Third(_) => "its identity",
+        }
+    }
+
+    fn advance(self, input: &mut BytesMut, transmit: &mut BytesMut) -> Result<Progress<Self>, SecurityError> {
+        let Some(message) = codec::split_message(input)? else {
+            return Ok(Progress::NeedMore(self));
+        };
+        match self {
+            Self::First(side) => Ok(Progress::Next(Self::Third(side.answer(message, transmit)?))),
+            Self::Second(side) => Ok(Progress::Done(side.conclude(message, transmit)?)),
+            Self::Third(side) => Ok(Progress::Done(side.accept(message)?)),
+        }
+    }
+}
+
+/// One side, until it is done.
+pub(super) struct Side {
+    keypair: Arc<Keypair>,
+    expected_peer: Option<PeerId>,
+    crypto: Arc<dyn CryptoProvider>,
+    muxers: Arc<[ProtocolId]>,
+    pattern: Pattern,
+}
+
+impl Side {
+    /// The listener takes message 1 and sends message 2. It tells its identity to a dialer of which it knows nothing.
+    fn answer(mut self, mut message: BytesMut, transmit: &mut BytesMut) -> Result<Self, SecurityError> {
+        let remote_ephemeral = self.pattern.read_first(&mut message)?;
+        let payload = self.payload()?;
+        codec::put_message(transmit, |out| self.pattern.write_second(&remote_ephemeral, &payload, out))?;
+        Ok(self)
+    }
+
+    /// The dialer takes message 2 and, to the right listener, sends message 3.
+    fn conclude(mut self, mut message: BytesMut, transmit: &mut BytesMut) -> Result<Secured, SecurityError> {
+        let (remote_ephemeral, remote_static) = self.pattern.read_second(&mut message)?;
+        let theirs = Payload::decode(&message)?;
+        let public_key = self.authenticate(&theirs, &remote_static)?;
+        let muxer = self.muxers.iter().find(|id| theirs.has_muxer(id)).cloned();
+        let payload = self.payload()?;
+        codec::put_message(transmit, |out| self.pattern.write_third(&remote_ephemeral, &payload, out))?;
+        let (outbound, inbound) = self.pattern.split();
+        Ok(secured(public_key, muxer, outbound, inbound))
+    }
+
+    /// The listener takes message 3.
+    fn accept(mut self, mut message: BytesMut) -> Result<Secured, SecurityError> {
+        let remote_static = self.pattern.read_third(&mut message)?;
+        let theirs = Payload::decode(&message)?;
+        let public_key = self.authenticate(&theirs, &remote_static)?;
+        let muxer = theirs.first_muxer_of(&self.muxers);
+        let (inbound, outbound) = self.pattern.split();
+        Ok(secured(public_key, muxer, outbound, inbound))
+    }
+
+    /// Our payload.
+    fn payload(&self) -> Result<BytesMut, SecurityError> {
+        let signature = self
+            .crypto
+            .sign(&self.keypair, &[SIGNED_PREFIX, self.pattern.static_key()].concat())
+            .map_err(|error| SecurityError::Local(error.to_string()))?;
+        Ok(codec::encode_payload(&self.keypair.public().to_protobuf(), &signature, &self.muxers))
+    }
+
+    /// The remote's identity key, if it has signed the static key of this handshake and is the expected one.
+    fn authenticate(
+        &self,
+        payload: &Payload<'_>,
+        remote_static: &RemoteKey,
+    ) -> Result<PublicKey, SecurityError> {
+        let public_key = PublicKey::from_protobuf(payload.identity_key)?;
+        let signed = [SIGNED_PREFIX, remote_static].concat();
+        if !self.crypto.verify(&public_key, &signed, payload.signature) {
+            return Err(SecurityError::NotAuthentic("the signature is not the peer's"));
+        }
+        check_peer(public_key.to_peer_id(), self.keypair.public(), self.expected_peer)?;
+        Ok(public_key)
+    }
+}
+
+fn secured(
+    public_key: PublicKey,
+    muxer: Option<ProtocolId>,
+    outbound: CipherState,
+    inbound: CipherState,
+) -> Secured {
+    let channel = Box::new(NoiseChannel::new(outbound, inbound));
+    Secured { peer: public_key.to_peer_id(), public_key, channel, muxer, plain: BytesMut::new() }
+}

@@ -1,0 +1,53 @@
+//! noise: the security protocol of today's libp2p networks, `Noise_XX_25519_ChaChaPoly_SHA256`.
+//!
+//! The dialer is the initiator. Every message and frame is `u16 big-endian length | body`, of at most 65,535 bytes.
+//!
+//! ```text
+//! 1  dialer    e                    an ephemeral key, in the clear
+//! 2  listener  e, ee, s, es         its own, then its static key and a payload, encrypted
+//! 3  dialer    s, se                its static key and a payload, encrypted
+//!    data                           ChaCha20-Poly1305 ciphertext | tag of 16 bytes
+//!
+//! payload { 1: identity key, 2: signature of the static key, 4: { 2: muxers } }
+//! ```
+//!
+//! - **The identity** is bound to the handshake by a signature of `noise-libp2p-static-key:` and the static key. It is verified before
+//!   the identity is compared with the expected one, and before the dialer tells its own.
+//! - **Keys**, the static ones too, are drawn for each handshake and gone after it. Points of low order are refused: with one, the
+//!   remote would decide what the keys are.
+//! - **The muxer** is agreed on in the payloads: it is the first of the dialer's that the listener has too, which both sides work
+//!   out alike. Where a side announces none, or none that the other has, there is no muxer yet and multistream-select comes next.
+//! - **A payload in message 1** is not encrypted and proves nothing. The specification keeps it empty; what a peer puts there all the
+//!   same is hashed, as any part of a handshake, and otherwise ignored, as go does.
+//! - **Unknown fields** of a payload are ignored: other extensions use them.
+//! - **A bad frame** is the end of the channel, so that nothing depends on which frames the two sides have counted since.
+//! - **Frames are numbered** from 0 to 2^64 - 2 in each direction, and no further: a number must never be used twice with one key.
+
+mod channel;
+mod codec;
+mod handshake;
+mod pattern;
+mod symmetric;
+#[cfg(test)]
+mod tests;
+
+use super::{Handshake, HandshakeSetup, SecurityProtocol};
+use crate::negotiation::ProtocolId;
+use crate::time::Instant;
+
+/// The name of the protocol.
+pub const ID: ProtocolId = ProtocolId::from_static("/noise");
+
+/// noise. There is nothing to configure. See the [module documentation](self).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Noise;
+
+impl SecurityProtocol for Noise {
+    fn id(&self) -> ProtocolId {
+        ID
+    }
+
+    fn start(&self, setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
+        Box::new(handshake::start(setup))
+    }
+}
