@@ -12,6 +12,7 @@ use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::identity::Keypair;
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::{LocalNode, NodeBuilder};
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
@@ -25,6 +26,8 @@ use std::time::Duration;
 /// What secures the connections. All are muxed with mplex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
+    /// noise.
+    Noise(Crypto),
     /// secio 1.0.0.
     Secio(Crypto),
     /// plaintext 2.0.0.
@@ -33,11 +36,29 @@ pub enum Security {
     Toy,
 }
 
+impl Security {
+    /// The node that `builder` makes, secured.
+    pub fn add_to<P>(self, builder: NodeBuilder<P>) -> NodeBuilder<P> {
+        let with = |builder: NodeBuilder<P>, crypto: Crypto| {
+            builder.configure(|config| config.swarm.connection.crypto = crypto.provider())
+        };
+        match self {
+            Self::Noise(crypto) => with(builder.security(Noise), crypto),
+            Self::Secio(crypto) => with(builder.security(Secio::default()), crypto),
+            Self::Plaintext => builder.security(Plaintext),
+            Self::Toy => builder.security(ToyAead),
+        }
+    }
+}
+
 /// All of them.
 pub const SECURITIES: &[Security] = &[
+    Security::Noise(Crypto::Portable),
     Security::Secio(Crypto::Portable),
     Security::Plaintext,
     Security::Toy,
+    #[cfg(feature = "aws-lc")]
+    Security::Noise(Crypto::Fast),
     #[cfg(feature = "aws-lc")]
     Security::Secio(Crypto::Fast),
 ];
@@ -90,13 +111,7 @@ pub fn secured(number: u8, security: Security) -> NodeBuilder<Toys> {
             config.ping.interval = None;
             config.swarm.connection.idle_timeout = None;
         });
-    match security {
-        Security::Secio(crypto) => builder
-            .security(Secio::default())
-            .configure(|config| config.swarm.connection.crypto = crypto.provider()),
-        Security::Plaintext => builder.security(Plaintext),
-        Security::Toy => builder.security(ToyAead),
-    }
+    security.add_to(builder)
 }
 
 fn seed(seed: u64, number: u8) -> Seed {

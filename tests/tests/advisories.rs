@@ -20,13 +20,15 @@
 //! | js-libp2p 2673 | observed addresses were believed | here |
 //! | py-libp2p 1414 | any number of ping streams was served | here |
 //! | py-libp2p 1415 | a varint without an end was read for ever | here |
+//! | RUSTSEC-2024-0011 | a bad noise frame was counted, so that good ones no longer opened | here; `core/src/security/noise/tests/channel.rs` |
+//! | CVE-2021-4239 | the count of noise frames began anew | `core/src/security/noise/tests/channel.rs` |
+//! | litep2p 278 | in noise, anybody was taken for whomever they claimed to be | here; `core/src/security/noise/tests/bad_input.rs` |
 //! | rust-libp2p mplex | streams over the limit; an unread stream's buffer without bound | `bad_input`, `core/src/muxer/mplex/tests/limits.rs` |
 //! | smoldot | frames in an unexpected order panicked | here |
 //! | CVE-2026-33040, CVE-2026-34219 | a peer's number overflowed the clock | here; times saturate: `core/src/time.rs` |
 //!
-//! These concern what is not built here: noise (RUSTSEC-2024-0011, CVE-2021-4239, litep2p 278), TLS and its certificates
-//! (GHSA-5hq8-qhww-jm7q, RUSTSEC-2024-0336, py-libp2p 1345), yamux (CVE-2026-31814, CVE-2026-32314), gossipsub, kad,
-//! rendezvous, bitswap, relay, autonat, DCUtR, mDNS, QUIC, WebSocket, WebTransport, WebRTC, compression (RUSTSEC-2020-0123: no unsafe code
+//! These concern what is not built here: TLS and its certificates (GHSA-5hq8-qhww-jm7q, RUSTSEC-2024-0336, py-libp2p 1345), yamux
+//! (CVE-2026-31814, CVE-2026-32314), gossipsub, kad, rendezvous, bitswap, relay, autonat, DCUtR, mDNS, QUIC, WebSocket, WebTransport, WebRTC, compression (RUSTSEC-2020-0123: no unsafe code
 //! is allowed here either).
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
@@ -40,7 +42,7 @@ mod hostile;
 
 use bed::Bed;
 use bytes::Bytes;
-use hostile::{CLOSE, DATA, Hostile, OPEN, RESET, lines, mplex, prefixed, protobuf, wide_prefixed};
+use hostile::{CLOSE, DATA, Forger, Hostile, OPEN, RESET, lines, mplex, prefixed, protobuf, wide_prefixed};
 use peerwork_core::crypto;
 use peerwork_core::identity::{
     Envelope, InvalidKey, Keypair, PEER_RECORD, PeerId, PublicKey, SignedPeerRecord,
@@ -48,6 +50,7 @@ use peerwork_core::identity::{
 use peerwork_core::protocols::identify::codec::{MAX_ADDRESSES, MAX_PROTOCOLS};
 use peerwork_core::records::{Record, RecordKey, Validators};
 use peerwork_core::seed::Seed;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Attacks a node with an honest peer, and expects this to be reported. Nobody else may notice, and nothing be left.
@@ -341,6 +344,45 @@ fn js_libp2p_2472_a_long_ping_is_several() {
         },
         &[],
     );
+}
+
+/// In a whole node as in its channel alone: after a bad frame there is none.
+#[test]
+fn rustsec_2024_0011_a_bad_frame_is_the_end() {
+    attack(
+        |hostile| {
+            hostile.noise_muxed();
+            let good = hostile.sealed(&mplex(0, OPEN, &[]));
+            hostile.raw(&[&[0, 16][..], &[0; 16], &good].concat());
+            assert_eq!(hostile.bed.victim.stream_count(), 1);
+        },
+        &["connection: the secure channel broke: the frame is not authentic"],
+    );
+}
+
+#[test]
+fn litep2p_278_an_identity_without_its_signature_is_refused() {
+    let mut seed = Seed::reproducible(1);
+    let identities = [
+        Keypair::generate_ed25519(&mut seed),
+        Keypair::generate_secp256k1(&mut seed),
+        Keypair::generate_ecdsa(&mut seed),
+        Keypair::from_protobuf(include_bytes!("compliance/rsa_key.pb")).unwrap(),
+    ];
+    for identity in identities {
+        attack(
+            |hostile| {
+                hostile.keypair = Arc::new(identity);
+                let first = hostile.noise_with(Arc::new(Forger));
+                hostile.raw(&first);
+                let third = hostile.turn();
+                hostile.raw(&third);
+            },
+            &[
+                "connection: the /noise handshake failed: the handshake does not prove the peer's identity: the signature is not the peer's",
+            ],
+        );
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use identify::identify;
 pub use identity::{keys, peer_id, signed_peer_record};
 pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
-pub use security::{plaintext_exchange, secio_frames, secio_handshake};
+pub use security::{noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake};
 pub use wire::{frame, protobuf, varint};
 
 /// A target's name, which is also that of its program and of its corpus, and what it does with an input.
@@ -37,6 +37,8 @@ pub const TARGETS: &[Target] = &[
     ("mplex", mplex),
     ("multistream_dialer", multistream_dialer),
     ("multistream_listener", multistream_listener),
+    ("noise_frames", noise_frames),
+    ("noise_handshake", noise_handshake),
     ("peer_id", peer_id),
     ("plaintext_exchange", plaintext_exchange),
     ("protobuf", protobuf),

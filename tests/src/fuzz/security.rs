@@ -4,6 +4,8 @@ use super::layers::{Outcome, feed, split_chunk};
 use bytes::BytesMut;
 use peerwork_core::crypto::Insecure;
 use peerwork_core::identity::{Keypair, PeerId};
+use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::security::{
@@ -16,46 +18,65 @@ use std::sync::Arc;
 /// The largest secio frame, so that the fuzzer reaches the limit.
 const MAX_FRAME_BYTES: u32 = 2_048;
 
+/// The muxers that a handshake may agree on.
+const MUXERS: [ProtocolId; 2] =
+    [ProtocolId::from_static("/yamux/1.0.0"), ProtocolId::from_static("/mplex/6.7.0")];
+
 /// A remote's Exchange, and what follows it.
 pub fn plaintext_exchange(data: &[u8]) {
-    handshake(&Plaintext, data);
+    handshake(&Plaintext, Role::Listener, data);
 }
 
 /// A remote's Propose, Exchange and nonce, and the frames that follow.
 pub fn secio_handshake(data: &[u8]) {
-    handshake(&secio(), data);
+    handshake(&secio(), Role::Listener, data);
+}
+
+/// A remote's messages in either role, and the frames that follow.
+pub fn noise_handshake(data: &[u8]) {
+    handshake(&Noise, Role::Listener, data);
+    handshake(&Noise, Role::Dialer, data);
 }
 
 /// The encrypted frames of a remote: what is opened does not depend on how it is cut, and is never more than was sent.
 pub fn secio_frames(data: &[u8]) {
+    frames(&secio(), data);
+}
+
+/// The same for noise.
+pub fn noise_frames(data: &[u8]) {
+    frames(&Noise, data);
+}
+
+fn frames(protocol: &dyn SecurityProtocol, data: &[u8]) {
     let (chunk, data) = split_chunk(data);
-    let whole = open_all(secio_channel(), data, data.len());
+    let whole = open_all(channel(protocol), data, data.len());
     assert!(whole.0.len() <= data.len());
-    assert_eq!(whole, open_all(secio_channel(), data, chunk));
+    assert_eq!(whole, open_all(channel(protocol), data, chunk));
 }
 
 fn secio() -> Secio {
     Secio { max_frame_bytes: MAX_FRAME_BYTES, ..Secio::default() }
 }
 
-fn start(protocol: &dyn SecurityProtocol, identity: u64) -> Box<dyn Handshake> {
-    let mut seed = Seed::reproducible(identity);
+fn start(protocol: &dyn SecurityProtocol, role: Role) -> Box<dyn Handshake> {
+    let mut seed = Seed::reproducible(role as u64);
     let setup = HandshakeSetup {
-        role: Role::Listener,
+        role,
         keypair: Arc::new(Keypair::generate_ed25519(&mut seed)),
         expected_peer: None,
         crypto: Arc::new(Insecure),
-        muxers: Arc::new([]),
+        muxers: Arc::new(MUXERS),
         seed,
     };
     protocol.start(setup, Instant::ORIGIN)
 }
 
 /// Feeds a handshake, whole and in pieces, and then the channel that it may turn into.
-fn handshake(protocol: &dyn SecurityProtocol, data: &[u8]) {
+fn handshake(protocol: &dyn SecurityProtocol, role: Role, data: &[u8]) {
     let (chunk, data) = split_chunk(data);
     let outcome = |chunk| {
-        let Outcome { events, rest, sent } = feed(&mut *start(protocol, 1), data, chunk);
+        let Outcome { events, rest, sent } = feed(&mut *start(protocol, role), data, chunk);
         let secured: Vec<_> = events.into_iter().map(|event| continue_in_channel(event, &rest)).collect();
         (secured, sent)
     };
@@ -65,6 +86,7 @@ fn handshake(protocol: &dyn SecurityProtocol, data: &[u8]) {
 
 fn continue_in_channel(secured: Secured, rest: &[u8]) -> (PeerId, Opening) {
     assert_eq!(secured.peer, secured.public_key.to_peer_id());
+    assert!(secured.muxer.is_none_or(|muxer| MUXERS.contains(&muxer)));
     let (opened, end) = open_all(secured.channel, rest, rest.len());
     let mut plain = secured.plain;
     plain.unsplit(opened);
@@ -94,8 +116,8 @@ fn open_all(mut channel: Box<dyn Channel>, data: &[u8], chunk: usize) -> Opening
 }
 
 /// The channel of a handshake between two nodes of ours.
-fn secio_channel() -> Box<dyn Channel> {
-    let (mut ours, mut theirs) = (start(&secio(), 1), start(&secio(), 2));
+fn channel(protocol: &dyn SecurityProtocol) -> Box<dyn Channel> {
+    let (mut ours, mut theirs) = (start(protocol, Role::Listener), start(protocol, Role::Dialer));
     let mut pipe = [BytesMut::new(), BytesMut::new()];
     loop {
         exchange(&mut *ours, &mut pipe).expect("a handshake with ourselves succeeds");
@@ -122,19 +144,26 @@ mod tests {
     /// So that the fuzzer need not find a handshake by itself.
     #[test]
     fn whole_handshakes_of_the_corpus_reach_the_channel() {
-        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/secio_handshake");
+        assert_eq!(whole_handshakes("secio_handshake", &secio(), Role::Listener, "whole"), 3);
+        assert_eq!(whole_handshakes("noise_handshake", &Noise, Role::Listener, "whole"), 3);
+        assert_eq!(whole_handshakes("noise_handshake", &Noise, Role::Dialer, "answer"), 2);
+    }
+
+    /// How many inputs of a corpus, of those whose names start so, end in a channel that opens a frame.
+    fn whole_handshakes(target: &str, protocol: &dyn SecurityProtocol, role: Role, prefix: &str) -> usize {
+        let corpus = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
         let paths = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
-        let whole = paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("whole"));
+        let whole = paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix));
         let mut count = 0;
         for path in whole {
             let data = fs::read(&path).unwrap();
-            let outcome = feed(&mut *start(&secio(), 1), &data[1..], data.len());
+            let outcome = feed(&mut *start(protocol, role), &data[1..], data.len());
             let [secured] = &mut <[_; 1]>::try_from(outcome.events).unwrap();
             assert!(secured.plain.is_empty());
             let opened = secured.channel.open(&mut outcome.rest.clone()).unwrap();
             assert_eq!(opened, Opened::Plain(BytesMut::from("hello")), "{path:?}");
             count += 1;
         }
-        assert_eq!(count, 3);
+        count
     }
 }

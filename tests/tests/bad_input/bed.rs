@@ -11,6 +11,7 @@ use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeCommand, Node
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyEvent, IdentifyInfo};
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{StreamCloseCause, StreamKey, Target};
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
@@ -111,6 +112,7 @@ impl Bed {
         let builder = NodeBuilder::new()
             .security(Secio::default())
             .security(Plaintext)
+            .security(Noise)
             .muxer(Mplex::default())
             .configure(|config| {
                 config.ping.interval = None;

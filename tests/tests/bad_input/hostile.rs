@@ -4,9 +4,13 @@
 use super::bed::{Bed, Far};
 use bytes::{Buf, BytesMut};
 use peerwork_core::connection::ConnectionId;
-use peerwork_core::crypto;
-use peerwork_core::identity::{Keypair, PeerId};
+use peerwork_core::crypto::{
+    self, Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidScalar, Portable,
+    StreamCipher, Tag, UnsupportedKey,
+};
+use peerwork_core::identity::{Keypair, PeerId, PublicKey};
 use peerwork_core::machine::End;
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::security::{Channel, Handshake, HandshakeSetup, Opened, Role, SecurityProtocol};
 use peerwork_core::seed::Seed;
@@ -89,11 +93,8 @@ impl<'a> Hostile<'a> {
 
     /// Sends bytes above the security protocol.
     pub(crate) fn send(&mut self, plain: &[u8]) {
-        let Some(channel) = &mut self.channel else { return self.raw(plain) };
-        let mut out = BytesMut::zeroed(channel.headroom());
-        out.extend_from_slice(plain);
-        channel.seal(&mut out, 0).unwrap();
-        self.raw(&out);
+        let frame = self.sealed(plain);
+        self.raw(&frame);
     }
 
     /// Connects with plaintext, up to where the muxer is negotiated.
@@ -127,38 +128,95 @@ impl<'a> Hostile<'a> {
 
     /// Connects with secio, agrees on it and returns the Propose of an honest handshake.
     pub(crate) fn secio(&mut self) -> BytesMut {
+        self.agree(&Secio::default(), crypto::default_provider())
+    }
+
+    /// Connects with noise, agrees on it and returns the first message of an honest handshake.
+    pub(crate) fn noise(&mut self) -> BytesMut {
+        self.noise_with(crypto::default_provider())
+    }
+
+    /// The same with cryptography that need not be honest.
+    pub(crate) fn noise_with(&mut self, crypto: Arc<dyn CryptoProvider>) -> BytesMut {
+        self.agree(&Noise, crypto)
+    }
+
+    /// Is dialled by the victim, agrees on noise and returns the second message of an honest handshake.
+    pub(crate) fn noise_dialled(&mut self, expected: Option<PeerId>) -> BytesMut {
+        self.dialled(expected);
+        self.raw(&lines(&["/multistream/1.0.0", "na", "na", "/noise"]));
+        let names = ["/multistream/1.0.0", "/secio/1.0.0", "/plaintext/2.0.0", "/noise"];
+        self.received().advance(lines(&names).len());
+        self.start(&Noise, Role::Listener, crypto::default_provider());
+        self.turn()
+    }
+
+    fn agree(&mut self, protocol: &dyn SecurityProtocol, crypto: Arc<dyn CryptoProvider>) -> BytesMut {
         self.connect();
-        self.raw(&lines(&["/multistream/1.0.0", "/secio/1.0.0"]));
-        let received = self.received();
-        received.advance(lines(&["/multistream/1.0.0", "/secio/1.0.0"]).len());
+        let names = lines(&["/multistream/1.0.0", protocol.id().as_str()]);
+        self.raw(&names);
+        self.received().advance(names.len());
+        self.start(protocol, Role::Dialer, crypto)
+    }
+
+    /// Starts a handshake and returns what it says first.
+    fn start(
+        &mut self,
+        protocol: &dyn SecurityProtocol,
+        role: Role,
+        crypto: Arc<dyn CryptoProvider>,
+    ) -> BytesMut {
         let setup = HandshakeSetup {
-            role: Role::Dialer,
+            role,
             keypair: Arc::clone(&self.keypair),
             expected_peer: None,
-            crypto: crypto::default_provider(),
+            crypto,
             muxers: Arc::new([]),
             seed: Seed::reproducible(667),
         };
-        let mut handshake = Secio::default().start(setup, self.bed.now);
-        let mut propose = BytesMut::new();
-        handshake.poll_transmit(&mut propose, usize::MAX, self.bed.now);
+        let mut handshake = protocol.start(setup, self.bed.now);
+        let mut first = BytesMut::new();
+        handshake.poll_transmit(&mut first, usize::MAX, self.bed.now);
         self.handshake = Some(handshake);
-        propose
+        first
     }
 
     /// Gives the victim's next message to the honest handshake, and returns its answer.
     pub(crate) fn turn(&mut self) -> BytesMut {
-        let received = self.received();
-        let len = u32::from_be_bytes(received[..4].try_into().unwrap()) as usize;
-        let mut message = received.split_to(4 + len);
+        let mut received = self.received().split();
         let (now, handshake) = (self.bed.now, self.handshake.as_mut().unwrap());
-        handshake.handle_input(&mut message, now).unwrap();
+        handshake.handle_input(&mut received, now).unwrap();
         let mut answer = BytesMut::new();
         handshake.poll_transmit(&mut answer, usize::MAX, now);
         if let Some(secured) = handshake.poll_event() {
             self.channel = Some(secured.channel);
         }
+        self.received().unsplit(received);
         answer
+    }
+
+    /// The messages of an honest handshake up to the third, which is returned.
+    pub(crate) fn noise_third(&mut self) -> BytesMut {
+        let first = self.noise();
+        self.raw(&first);
+        self.turn()
+    }
+
+    /// Connects with noise and mplex, and tells identify nothing of interest.
+    pub(crate) fn noise_muxed(&mut self) {
+        let third = self.noise_third();
+        self.raw(&third);
+        self.send(&lines(&["/multistream/1.0.0", "/mplex/6.7.0"]));
+        self.identify(&[&[]]);
+    }
+
+    /// A frame of the channel, which is not sent.
+    pub(crate) fn sealed(&mut self, plain: &[u8]) -> BytesMut {
+        let Some(channel) = &mut self.channel else { return BytesMut::from(plain) };
+        let mut out = BytesMut::zeroed(channel.headroom());
+        out.extend_from_slice(plain);
+        channel.seal(&mut out, 0).unwrap();
+        out
     }
 
     /// The messages of an honest handshake up to the Exchange, which is returned.
@@ -272,6 +330,44 @@ impl<'a> Hostile<'a> {
         self.open(NUMBER, "/echo/1.0.0");
         self.say(NUMBER, b"still here");
         self.heard_on(NUMBER).ends_with(b"still here")
+    }
+}
+
+/// Cryptography that is fine, but for signatures that are not.
+#[derive(Debug)]
+pub(crate) struct Forger;
+
+impl CryptoProvider for Forger {
+    fn name(&self) -> &'static str {
+        "forger"
+    }
+
+    fn sign(&self, _: &Keypair, _: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
+        Ok(vec![7; 64])
+    }
+
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        Portable.verify(key, message, signature)
+    }
+
+    fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
+        Portable.ephemeral_key(curve, scalar)
+    }
+
+    fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
+        Portable.cipher(cipher, key, iv)
+    }
+
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
+        Portable.aead(cipher, key)
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
+        Portable.hmac(hash, key)
+    }
+
+    fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag {
+        Portable.hash(hash, parts)
     }
 }
 

@@ -14,6 +14,7 @@ mod bed;
 mod hostile;
 mod muxing;
 mod negotiating;
+mod noise;
 mod securing;
 mod streams;
 mod variants;
@@ -106,7 +107,7 @@ fn run(rows: &[Row]) -> BTreeSet<&'static str> {
 
 #[test]
 fn every_attack_costs_its_author_what_it_should_and_nobody_else() {
-    let tables = [negotiating::ROWS, securing::ROWS, muxing::ROWS, streams::ROWS];
+    let tables = [negotiating::ROWS, securing::ROWS, noise::ROWS, muxing::ROWS, streams::ROWS];
     let runs = tables.map(|rows| std::thread::spawn(move || run(rows)));
     let results = runs.map(std::thread::JoinHandle::join);
     let seen: BTreeSet<_> = results

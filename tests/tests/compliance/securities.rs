@@ -3,6 +3,7 @@
 use peerwork_core::crypto::CryptoProvider;
 use peerwork_core::identity::Keypair;
 use peerwork_core::security::SecurityProtocol;
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_tests::compliance::SecuritySuite;
@@ -24,6 +25,9 @@ fn suite(protocol: impl SecurityProtocol, first: Crypto) -> SecuritySuite {
     SecuritySuite::new(protocol).providers(providers).identity(rsa)
 }
 
+security_compliance!(noise, suite(Noise, Crypto::Portable));
+#[cfg(feature = "aws-lc")]
+security_compliance!(noise_fast, suite(Noise, Crypto::Fast));
 security_compliance!(secio, suite(Secio::default(), Crypto::Portable).protects(Protection::Frames));
 #[cfg(feature = "aws-lc")]
 security_compliance!(secio_fast, suite(Secio::default(), Crypto::Fast).protects(Protection::Frames));

@@ -11,6 +11,7 @@ mod ping;
 mod toys;
 
 use peerwork_core::muxer::mplex::{Mplex, WhenFull};
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_tests::compliance::security::Protection;
@@ -41,6 +42,7 @@ fn muxers() {
 }
 
 fn securities() {
+    SecuritySuite::new(Noise).assert_memory_returns(0, live_bytes);
     SecuritySuite::new(Secio::default()).protects(Protection::Frames).assert_memory_returns(0, live_bytes);
     SecuritySuite::new(Plaintext).protects(Protection::Nothing).assert_memory_returns(0, live_bytes);
     SecuritySuite::new(ToyAead).assert_memory_returns(0, live_bytes);

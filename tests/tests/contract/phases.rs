@@ -354,6 +354,11 @@ fn bare_loop_with_secio() {
 }
 
 #[test]
+fn bare_loop_with_noise() {
+    disturb_everywhere(|| recipe::local(Security::Noise(Crypto::Portable), FAULTS, 2), 11);
+}
+
+#[test]
 fn delayed_messages() {
     for chance in 0..3 {
         let network = || recipe::halves::<Pipeline>(Security::Plaintext, FAULTS, MAX_DELAY, chance);

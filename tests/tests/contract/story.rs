@@ -84,7 +84,7 @@ fn story_of_tasks(transport: Option<Pipes>, security: Security) -> Story {
 #[test]
 fn tasks_over_pipes() {
     let expected = expected();
-    for (capacity, &security) in [1_000, 7_000, 100_000, 3_000].into_iter().zip(SECURITIES) {
+    for (capacity, &security) in [1_000, 7_000, 100_000, 3_000, 500].into_iter().zip(SECURITIES) {
         let story = story_of_tasks(Some(Pipes::new(capacity)), security);
         assert_eq!(story, expected, "{security:?}, {capacity} bytes in a pipe");
     }

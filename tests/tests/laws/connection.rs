@@ -12,14 +12,12 @@ use peerwork_core::protocols::identify::{IdentifyError, IdentifyEvent};
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{StreamCloseCause, StreamKey, Target};
 use peerwork_core::security::Role;
-use peerwork_core::security::plaintext::Plaintext;
-use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::{Deadline, Instant};
 use peerwork_tests::laws::Log;
 use peerwork_tests::laws::layer::{LayerSubject, Step, record};
-use peerwork_tests::recipe::Crypto;
+use peerwork_tests::recipe::Security;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -38,8 +36,7 @@ const OPERATIONS: usize = 25;
 #[derive(Clone, Copy)]
 pub(crate) struct Connecting {
     pub(crate) role: Role,
-    /// With this provider; `None` is plaintext.
-    pub(crate) secio: Option<Crypto>,
+    pub(crate) security: Security,
     /// Whether nothing that can be left unanswered is waited for.
     pub(crate) lazy: bool,
 }
@@ -55,12 +52,8 @@ impl LayerSubject for Connecting {
     type Layer = NodePipe;
 
     fn name(&self) -> String {
-        let security = match self.secio {
-            Some(crypto) => format!("secio, {crypto:?}"),
-            None => "plaintext".into(),
-        };
         let lazy = if self.lazy { ", lazy" } else { "" };
-        format!("node, {security}, {:?}{lazy}", self.role).to_lowercase()
+        format!("node, {:?}, {:?}{lazy}", self.security, self.role).to_lowercase()
     }
 
     fn build(&self, case: u64, now: Instant) -> NodePipe {
@@ -72,14 +65,8 @@ impl LayerSubject for Connecting {
                 if self.lazy { LazyStreams::Always } else { LazyStreams::Never };
             config.ping.interval = None;
         });
-        let builder = match self.secio {
-            Some(crypto) => builder
-                .security(Secio::default())
-                .configure(|config| config.swarm.connection.crypto = crypto.provider()),
-            None => builder.security(Plaintext),
-        };
         let seed = Seed::reproducible(case).child(&format!("{:?}", self.role));
-        NodePipe::new(builder.build_local(seed, now).unwrap(), self.role, now)
+        NodePipe::new(self.security.add_to(builder).build_local(seed, now).unwrap(), self.role, now)
     }
 
     fn script(&self, case: u64) -> Result<Vec<Step>, String> {

@@ -15,6 +15,7 @@ mod toys;
 
 use connection::Connecting;
 use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::security::{Role, SecurityProtocol};
@@ -24,7 +25,7 @@ use peerwork_tests::laws::muxer::MuxerSubject;
 use peerwork_tests::laws::protocol::Mounted;
 use peerwork_tests::laws::security::SecuritySubject;
 use peerwork_tests::laws::{Cases, Report, Violation, table};
-use peerwork_tests::recipe::{CRYPTOS, Crypto};
+use peerwork_tests::recipe::{CRYPTOS, Crypto, Security};
 use peerwork_tests::toy::aead::ToyAead;
 use std::sync::Arc;
 use std::thread;
@@ -67,12 +68,14 @@ fn every_machine() -> Vec<Proof> {
     ];
     proofs.extend(security(Plaintext, Crypto::Portable));
     for &crypto in CRYPTOS {
+        proofs.extend(security(Noise, crypto));
         proofs.extend(security(Secio::default(), crypto));
         proofs.extend(security(ToyAead, crypto));
-        proofs.extend(
-            [Role::Dialer, Role::Listener]
-                .map(|role| layer(Connecting { role, secio: Some(crypto), lazy: false })),
-        );
+        for security in [Security::Noise(crypto), Security::Secio(crypto)] {
+            proofs.extend(
+                [Role::Dialer, Role::Listener].map(|role| layer(Connecting { role, security, lazy: false })),
+            );
+        }
     }
     proofs.extend(mplex());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
@@ -80,8 +83,10 @@ fn every_machine() -> Vec<Proof> {
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),
-        layer(Connecting { role: Role::Dialer, secio: None, lazy: false }),
-        layer(Connecting { role: Role::Dialer, secio: Some(Crypto::Portable), lazy: true }),
+        layer(Connecting { role: Role::Dialer, security: Security::Plaintext, lazy: false }),
+        layer(Connecting { role: Role::Dialer, security: Security::Secio(Crypto::Portable), lazy: true }),
+        layer(Connecting { role: Role::Dialer, security: Security::Noise(Crypto::Portable), lazy: true }),
+        layer(Connecting { role: Role::Listener, security: Security::Noise(Crypto::Portable), lazy: true }),
     ]);
     proofs
 }
