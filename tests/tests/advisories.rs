@@ -375,7 +375,7 @@ fn litep2p_278_an_identity_without_its_signature_is_refused() {
                 hostile.keypair = Arc::new(identity);
                 let first = hostile.noise_with(Arc::new(Forger));
                 hostile.raw(&first);
-                let third = hostile.turn();
+                let third = hostile.noise_turn();
                 hostile.raw(&third);
             },
             &[

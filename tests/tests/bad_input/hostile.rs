@@ -148,7 +148,7 @@ impl<'a> Hostile<'a> {
         let names = ["/multistream/1.0.0", "/secio/1.0.0", "/plaintext/2.0.0", "/noise"];
         self.received().advance(lines(&names).len());
         self.start(&Noise, Role::Listener, crypto::default_provider());
-        self.turn()
+        self.noise_turn()
     }
 
     fn agree(&mut self, protocol: &dyn SecurityProtocol, crypto: Arc<dyn CryptoProvider>) -> BytesMut {
@@ -181,17 +181,27 @@ impl<'a> Hostile<'a> {
         first
     }
 
-    /// Gives the victim's next message to the honest handshake, and returns its answer.
+    /// Gives the victim's next message of secio to the honest handshake, and returns its answer.
     pub(crate) fn turn(&mut self) -> BytesMut {
-        let mut received = self.received().split();
+        let len = u32::from_be_bytes(*self.received().first_chunk().unwrap());
+        self.turn_of(4 + len as usize)
+    }
+
+    /// The same with noise.
+    pub(crate) fn noise_turn(&mut self) -> BytesMut {
+        let len = u16::from_be_bytes(*self.received().first_chunk().unwrap());
+        self.turn_of(2 + usize::from(len))
+    }
+
+    fn turn_of(&mut self, len: usize) -> BytesMut {
+        let mut message = self.received().split_to(len);
         let (now, handshake) = (self.bed.now, self.handshake.as_mut().unwrap());
-        handshake.handle_input(&mut received, now).unwrap();
+        handshake.handle_input(&mut message, now).unwrap();
         let mut answer = BytesMut::new();
         handshake.poll_transmit(&mut answer, usize::MAX, now);
         if let Some(secured) = handshake.poll_event() {
             self.channel = Some(secured.channel);
         }
-        self.received().unsplit(received);
         answer
     }
 
@@ -199,7 +209,7 @@ impl<'a> Hostile<'a> {
     pub(crate) fn noise_third(&mut self) -> BytesMut {
         let first = self.noise();
         self.raw(&first);
-        self.turn()
+        self.noise_turn()
     }
 
     /// Connects with noise and mplex, and tells identify nothing of interest.

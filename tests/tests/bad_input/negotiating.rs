@@ -88,10 +88,10 @@ pub(super) const ROWS: &[Row] = &[
         loses: Loses::Connection,
     },
     Row {
-        name: "noise behind a proposal that was refused",
+        name: "data behind a proposal that was refused",
         attack: |hostile| {
             hostile.connect();
-            hostile.raw(&lines(&["/multistream/1.0.0", "/noise"]));
+            hostile.raw(&lines(&["/multistream/1.0.0", "/other/1.0.0"]));
             hostile.raw(&[0; 300]);
             // The refusal may leave first.
             hostile.end(End::Closed);

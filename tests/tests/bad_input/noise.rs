@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
         attack: |hostile| {
             let first = hostile.noise_with(Arc::new(Forger));
             hostile.raw(&first);
-            let third = hostile.turn();
+            let third = hostile.noise_turn();
             hostile.raw(&third);
         },
         reports: &[
