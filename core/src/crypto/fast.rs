@@ -10,7 +10,10 @@ use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, PrivateKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ED25519, Ed25519KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    UnparsedPublicKey,
+};
 use zeroize::Zeroizing;
 
 /// The fast provider: aws-lc where it is faster than [`Portable`], which does everything else.
@@ -19,6 +22,7 @@ use zeroize::Zeroizing;
 /// |---|---|
 /// | key agreement on P-256, P-384, P-521, X25519 | about 9, 4, 5 and 2 times as fast |
 /// | ChaCha20-Poly1305, AES-GCM | about 2 times, 5 for short frames |
+/// | signing and verifying with Ed25519 | about 2 and 1.4 times |
 /// | verifying ECDSA on P-256 | about 6 times |
 /// | verifying RSA | 3 to 5 times |
 /// | signing with RSA | `Portable` does not |
@@ -28,7 +32,6 @@ use zeroize::Zeroizing;
 /// - Codes and hashes are as fast there, and aws-lc's would take 2 KiB more of an idle connection.
 /// - AES in counter mode is faster here, but not in place, and the codes take most of a frame's time.
 /// - ECDSA must be signed by RFC 6979, or a run would not replay; aws-lc draws its nonces. On secp256k1 it also verifies more slowly.
-/// - Ed25519 must be verified strictly, which takes more than aws-lc's verification.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fast;
 
@@ -39,6 +42,7 @@ impl CryptoProvider for Fast {
 
     fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
         let signature = match key.secret() {
+            SecretKey::Ed25519(secret) => sign_ed25519(secret, message),
             SecretKey::Rsa(der) => sign_rsa(der, message),
             other => signature::sign(other, message),
         };
@@ -47,6 +51,7 @@ impl CryptoProvider for Fast {
 
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
         match key {
+            PublicKey::Ed25519(point) => verify_ed25519(point, message, signature),
             PublicKey::Ecdsa(point) => verify_p256(&**point, message, signature),
             PublicKey::Rsa(key) => verify_rsa(key, message, signature),
             other => Portable.verify(other, message, signature),
@@ -78,6 +83,51 @@ impl CryptoProvider for Fast {
     }
 }
 
+fn sign_ed25519(secret: &[u8; 32], message: &[u8]) -> Option<Vec<u8>> {
+    let key = Ed25519KeyPair::from_seed_unchecked(secret).ok()?;
+    Some(key.sign(message).as_ref().to_vec())
+}
+
+/// Strictly, as [`signature::verify`] does: aws-lc would take points of low order, with which anybody can sign.
+fn verify_ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    let Some(r) = signature.first_chunk() else { return false };
+    let key = UnparsedPublicKey::new(&ED25519, point);
+    !has_low_order(point) && !has_low_order(r) && key.verify(message, signature).is_ok()
+}
+
+/// Whether 8 times this point of Ed25519 is the neutral element.
+fn has_low_order(point: &[u8; 32]) -> bool {
+    let mut y = *point;
+    // The sign of X.
+    y[31] &= 0x7f;
+    LOW_ORDER_Y.contains(&y)
+}
+
+/// The Y coordinates of the points of low order: 0, 1, -1 and two others; then 0 and 1 again, plus the prime of the field.
+const LOW_ORDER_Y: [[u8; 32]; 7] = [
+    near_zero(0),
+    near_zero(1),
+    near_prime(0xec),
+    *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+    *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    near_prime(0xed),
+    near_prime(0xee),
+];
+
+/// The number with this lowest byte and no other.
+const fn near_zero(lowest: u8) -> [u8; 32] {
+    let mut y = [0; 32];
+    y[0] = lowest;
+    y
+}
+
+/// The number of 255 bits with this lowest byte and all other bits set.
+const fn near_prime(lowest: u8) -> [u8; 32] {
+    let mut y = [0xff; 32];
+    (y[0], y[31]) = (lowest, 0x7f);
+    y
+}
+
 /// PKCS#1 v1.5 with SHA-256, which gives the same signature each time. `None` if the key's numbers do not fit each other, which those of a
 /// [`Keypair`] do.
 fn sign_rsa(der: &[u8], message: &[u8]) -> Option<Vec<u8>> {
@@ -89,7 +139,7 @@ fn sign_rsa(der: &[u8], message: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn verify_p256(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let key = aws_lc_rs::signature::UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
     // aws-lc would take other forms of a point as well.
     Curve::P256.has_form_of(point) && key.verify(message, signature).is_ok()
 }

@@ -345,6 +345,79 @@ fn keys_that_anybody_can_sign_for_prove_nothing() {
     }
 }
 
+/// Every encoding of every point of Ed25519 whose order divides 8.
+fn low_order_points() -> Vec<[u8; 32]> {
+    let ys = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    let point = |y: &str, sign: u8| {
+        let mut point: [u8; 32] = *hex(y).first_chunk().unwrap();
+        point[31] |= sign;
+        point
+    };
+    ys.into_iter().flat_map(|y| [point(y, 0), point(y, 0x80)]).collect()
+}
+
+/// With S = 0 the equation holds for one message in 8 or more, whatever is meant to be signed.
+#[test]
+fn ed25519_keys_of_low_order_prove_nothing() {
+    let mut loosely_valid = 0;
+    for key in low_order_points() {
+        for r in low_order_points() {
+            let signature = [r, [0; 32]].concat();
+            for message in 0..16_u8 {
+                assert!(!verify(&PublicKey::Ed25519(key), &[message], &signature), "{key:02x?} {r:02x?}");
+                let loosely = ed25519_dalek::VerifyingKey::from_bytes(&key).and_then(|key| {
+                    ed25519_dalek::Verifier::verify(&key, &[message], &signature.as_slice().try_into()?)
+                });
+                loosely_valid += usize::from(loosely.is_ok());
+            }
+        }
+    }
+    assert!(loosely_valid > 100, "{loosely_valid} of them satisfy the equation");
+}
+
+/// The equation holds with the neutral element as R: made with the private key, but not as a signature is made.
+#[test]
+fn an_ed25519_signature_whose_r_has_low_order_is_refused() {
+    let keypair = Keypair::ed25519_from_secret(&[1; 32]);
+    let mut signature = hex(concat!(
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "95c0fdcc54fccad1f2b8bc9b96aa6837c82f86349e6576ad29ca3ece7b7ea905",
+    ));
+    let PublicKey::Ed25519(point) = keypair.public() else { panic!("an Ed25519 key") };
+    let key = ed25519_dalek::VerifyingKey::from_bytes(point).unwrap();
+    let loosely =
+        |bytes: &[u8]| ed25519_dalek::Verifier::verify(&key, b"message", &bytes.try_into().unwrap());
+    assert!(loosely(&signature).is_ok());
+    assert!(!verify(keypair.public(), b"message", &signature));
+    for r in low_order_points() {
+        signature[..32].copy_from_slice(&r);
+        assert!(!verify(keypair.public(), b"message", &signature));
+    }
+}
+
+/// S must be below the order of the group, or a signature would have several values.
+#[test]
+fn an_ed25519_signature_with_a_larger_s_is_refused() {
+    let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    let keypair = Keypair::ed25519_from_secret(&[1; 32]);
+    let mut signature = sign(&keypair);
+    assert!(verify(keypair.public(), b"message", &signature));
+    let mut carry = 0;
+    for (byte, more) in signature[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(more) + carry;
+        (*byte, carry) = (sum as u8, sum >> 8);
+    }
+    assert!(!verify(keypair.public(), b"message", &signature));
+}
+
 /// No parser lets them in, but a [`PublicKey`] can be made of anything.
 #[test]
 fn ecdsa_points_in_other_forms_are_no_keys() {
