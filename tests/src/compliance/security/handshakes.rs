@@ -4,6 +4,7 @@ use super::SecuritySuite;
 use super::sides::{Party, carry, meet, parties, secured};
 use bytes::BytesMut;
 use peerwork_core::machine::{Blame, End};
+use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::security::SecurityError;
 use peerwork_core::seed::Seed;
 use peerwork_core::time::Instant;
@@ -69,6 +70,22 @@ pub(super) fn is_the_same_with_every_provider(suite: &SecuritySuite) {
     });
     let first = said.next();
     assert!(said.all(|other| Some(other) == first), "two providers send different bytes");
+}
+
+pub(super) fn agrees_on_the_same_muxer(suite: &SecuritySuite) {
+    const A: ProtocolId = ProtocolId::from_static("/a");
+    const B: ProtocolId = ProtocolId::from_static("/b");
+    let lists: [&[ProtocolId]; 5] = [&[], &[A], &[B], &[A, B], &[B, A]];
+    for (ours, theirs) in lists.iter().flat_map(|ours| lists.map(|theirs| (*ours, theirs))) {
+        let mut parties = parties(suite);
+        (parties[0].muxers, parties[1].muxers) = (ours.into(), theirs.into());
+        let ids = parties.each_ref().map(Party::id);
+        let [(a, ..), (b, ..)] = meet(suite, &parties, || usize::MAX);
+        let (a, b) = (secured(a, ids[1]).muxer, secured(b, ids[0]).muxer);
+        assert_eq!(a, b, "two sides with {ours:?} and {theirs:?} do not agree");
+        let has_both = a.is_none_or(|id| ours.contains(&id) && theirs.contains(&id));
+        assert!(has_both, "two sides with {ours:?} and {theirs:?} agree on {b:?}");
+    }
 }
 
 pub(super) fn refuses_the_wrong_peer(suite: &SecuritySuite) {

@@ -15,8 +15,8 @@ use channels::{
     refuses_its_own_frames, refuses_to_seal_too_much, stays_dead_after_a_bad_frame, waits_for_whole_frames,
 };
 use handshakes::{
-    accepts_every_identity, is_the_same_with_every_provider, meets_however_the_bytes_are_cut,
-    refuses_its_own_words, refuses_itself, refuses_the_wrong_peer,
+    accepts_every_identity, agrees_on_the_same_muxer, is_the_same_with_every_provider,
+    meets_however_the_bytes_are_cut, refuses_its_own_words, refuses_itself, refuses_the_wrong_peer,
 };
 use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::identity::Keypair;
@@ -111,6 +111,8 @@ requirements! { $ SecuritySuite, security_compliance:
     Once accepts_every_identity;
     /// With the same randomness every provider gives the same bytes: a recorded run replays with any.
     Once is_the_same_with_every_provider;
+    /// If the handshake agrees on a muxer, it is one that both sides have, and the same on both; else multistream-select does it.
+    Once agrees_on_the_same_muxer;
     /// Whoever expects somebody else is told who is there, and secures nothing, in both roles.
     Once refuses_the_wrong_peer;
     /// A node does not connect to itself: the address of a peer may lead back.

@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use peerwork_core::crypto::CryptoProvider;
 use peerwork_core::identity::{Keypair, PeerId};
 use peerwork_core::machine::{Blame, Close, End};
+use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::security::{
     Channel, ChannelError, Handshake, HandshakeSetup, Opened, Role, Secured, SecurityError,
 };
@@ -21,6 +22,7 @@ pub(super) struct Party {
     pub(super) keypair: Arc<Keypair>,
     pub(super) expects: Option<PeerId>,
     pub(super) crypto: Arc<dyn CryptoProvider>,
+    pub(super) muxers: Arc<[ProtocolId]>,
     pub(super) chance: u64,
 }
 
@@ -35,7 +37,7 @@ impl Party {
             keypair: Arc::clone(&self.keypair),
             expected_peer: self.expects,
             crypto: Arc::clone(&self.crypto),
-            muxers: Arc::new([]),
+            muxers: Arc::clone(&self.muxers),
             seed: Seed::reproducible(self.chance).child(&format!("{:?}", self.role)),
         };
         suite.protocol.start(setup, NOW)
@@ -49,6 +51,7 @@ pub(super) fn parties(suite: &SecuritySuite) -> [Party; 2] {
         keypair: Arc::clone(&suite.identities[number]),
         expects,
         crypto: Arc::clone(&suite.providers[0]),
+        muxers: Arc::new([]),
         chance: 7,
     };
     let listener = of(Role::Listener, 1, None);

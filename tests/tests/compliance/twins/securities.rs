@@ -30,6 +30,7 @@ enum Fault {
     ChokesOnPieces,
     RefusesSomeKeys,
     DependsOnTheProvider,
+    ChoosesTheMuxerAlone,
     IgnoresWhoIsExpected,
     DoesNotSayThatItIsItself,
     BelievesAnything,
@@ -63,6 +64,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     (Fault::ChokesOnPieces, &["meets_however_the_bytes_are_cut", "obeys_the_laws"]),
     (Fault::RefusesSomeKeys, &["accepts_every_identity"]),
     (Fault::DependsOnTheProvider, &["is_the_same_with_every_provider"]),
+    (Fault::ChoosesTheMuxerAlone, &["agrees_on_the_same_muxer"]),
     (Fault::IgnoresWhoIsExpected, &["refuses_the_wrong_peer"]),
     (Fault::DoesNotSayThatItIsItself, &["refuses_itself"]),
     (Fault::BelievesAnything, &["refuses_its_own_words", "survives_any_flipped_bit"]),
@@ -96,7 +98,7 @@ impl SecurityProtocol for BrokenProtocol {
     }
 
     fn start(&self, mut setup: HandshakeSetup, now: Instant) -> Box<dyn Handshake> {
-        let own = setup.keypair.public().clone();
+        let (own, muxer) = (setup.keypair.public().clone(), setup.muxers.first().cloned());
         match self.0 {
             Some(Fault::ProtectsNothing) => return Plaintext.start(setup, now),
             Some(Fault::KeepsNoOrder) => return Secio::default().start(setup, now),
@@ -110,7 +112,7 @@ impl SecurityProtocol for BrokenProtocol {
         let inner = ToyAead.start(setup, now);
         match self.0 {
             None => inner,
-            Some(fault) => Box::new(BrokenHandshake { inner, fault, own, believed: None }),
+            Some(fault) => Box::new(BrokenHandshake { inner, fault, own, muxer, believed: None }),
         }
     }
 }
@@ -119,6 +121,7 @@ struct BrokenHandshake {
     inner: Box<dyn Handshake>,
     fault: Fault,
     own: PublicKey,
+    muxer: Option<ProtocolId>,
     believed: Option<Secured>,
 }
 
@@ -172,7 +175,8 @@ impl Layer for BrokenHandshake {
             return None;
         }
         let channel = Box::new(BrokenChannel { inner: secured.channel, fault: self.fault, died: false });
-        Some(Secured { channel, ..secured })
+        let muxer = self.muxer.clone().filter(|_| self.fault == Fault::ChoosesTheMuxerAlone);
+        Some(Secured { channel, muxer, ..secured })
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
