@@ -97,7 +97,7 @@ fn ciphertexts_and_tags_are_those_of_the_vectors() {
 #[test]
 fn nothing_opens_with_a_bit_flipped() {
     for_each_cipher(|aead| {
-        let (data, tag) = sealed(&*aead, b"header", b"a message");
+        let (mut data, tag) = sealed(&*aead, b"header", b"a message");
         let flipped = |bytes: &[u8], bit: usize| {
             let mut bytes = bytes.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -120,18 +120,18 @@ fn nothing_opens_with_a_bit_flipped() {
             let nonce = nonce.first_chunk().unwrap();
             assert!(!aead.open(nonce, b"header", &mut data.clone(), &tag), "nonce, bit {bit}");
         }
-        assert!(aead.open(&NONCE, b"header", &mut data.clone(), &tag));
+        assert!(aead.open(&NONCE, b"header", &mut data, &tag));
     });
 }
 
 #[test]
 fn nothing_opens_in_parts_or_with_the_border_moved() {
     for_each_cipher(|aead| {
-        let (data, tag) = sealed(&*aead, b"header", b"a message");
+        let (mut data, tag) = sealed(&*aead, b"header", b"a message");
         assert!(!aead.open(&NONCE, b"header", &mut data[..8].to_vec(), &tag));
         assert!(!aead.open(&NONCE, b"header", &mut [&data[..], &[0]].concat(), &tag));
         assert!(!aead.open(&NONCE, b"heade", &mut [b"r", &data[..]].concat(), &tag));
-        assert!(!aead.open(&NONCE, b"", &mut data.clone(), &tag));
+        assert!(!aead.open(&NONCE, b"", &mut data, &tag));
     });
 }
 

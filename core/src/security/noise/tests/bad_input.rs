@@ -251,7 +251,7 @@ fn another_peer_than_the_expected_one_is_refused() {
     let wrong = SecurityError::WrongPeer { expected: peer_id(2), actual: peer_id(3) };
     let mut dialer = DIALER.start();
     sent(&mut *dialer, usize::MAX);
-    assert_eq!(feed(&mut *dialer, &second(&payload(LISTENER)), usize::MAX).err(), Some(wrong.clone()));
+    assert_eq!(feed(&mut *dialer, &second(&payload(LISTENER)), usize::MAX).err(), Some(wrong));
     assert!(sent(&mut *dialer, usize::MAX).is_empty(), "our identity is none of its business");
     // A listener may expect somebody too.
     let bytes = [first(&[]), third(&payload(DIALER))].concat();

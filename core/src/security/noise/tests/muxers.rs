@@ -46,6 +46,9 @@ fn extensions(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     out.to_vec()
 }
 
+/// The names of what the dialer and the listener choose.
+type Chosen = [Option<&'static str>; 2];
+
 /// What we choose, in either role, if the remote's payload is this. We have yamux and mplex.
 fn chosen(payload: impl Fn(&Known) -> Vec<u8>) -> [Option<ProtocolId>; 2] {
     let muxers = ids(&[YAMUX, MPLEX]);
@@ -70,8 +73,7 @@ fn what_we_do_not_know_is_passed_over() {
         writer.string(2, YAMUX);
     });
     let (yamux, mplex) = (Some(YAMUX), Some(MPLEX));
-    // The extensions, and what is chosen as the dialer and as the listener.
-    let table: [(&str, Vec<u8>, [Option<&str>; 2]); 8] = [
+    let table: [(&str, Vec<u8>, Chosen); 8] = [
         ("nothing in them", vec![], [None, None]),
         ("both muxers", both.clone(), [yamux, mplex]),
         (
