@@ -340,7 +340,7 @@ async fn a_stream_that_did_not_wait_learns_late_that_nobody_speaks_its_protocol(
     bounded(async {
         let server = builder().start().await.unwrap();
         let listening = server.listen("/ip4/127.0.0.1/tcp/0".parse().unwrap()).await.unwrap();
-        let lazy = builder().configure(|config| config.swarm.connection.lazy_streams = true);
+        let lazy = builder().configure(|config| config.swarm.connection.lazy_streams = LazyStreams::Always);
         let client = lazy.start().await.unwrap();
         let connected = client.dial(listening.address).await.unwrap();
         let mut stream = client.open_stream(Target::Peer(connected.peer), &[ECHO]).await.unwrap();
