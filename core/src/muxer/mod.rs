@@ -4,6 +4,8 @@
 //! implements it directly. A [`Muxer`] makes it out of one authenticated byte stream.
 
 pub mod mplex;
+mod parts;
+pub mod yamux;
 
 use crate::machine::{Blame, Layer};
 use crate::negotiation::ProtocolId;
@@ -175,6 +177,13 @@ pub trait Muxer: Layer<Event = StreamsEvent, Error = MuxerError> + Send {
 /// The room in which a muxer can always append a frame with at least one byte of payload.
 pub const MIN_FRAME_ROOM: usize = 64;
 
+/// Payload below this length is copied rather than shared, since a slice keeps the whole of the driver's buffer alive.
+pub const MIN_SHARED_BYTES: usize = 4 * 1024;
+
+/// How much may be unread on a connection for new payload to be shared. What piles up beyond it is copied, so that readers who
+/// keep up pay no copy, and those who do not pin no more than `MAX_SHARED_BYTES / MIN_SHARED_BYTES` of the driver's buffers.
+pub const MAX_SHARED_BYTES: usize = 256 * 1024;
+
 /// A muxer that the connection can negotiate. `peerwork-tests` has a compliance suite for it.
 pub trait MuxerProtocol: fmt::Debug + Send + Sync + 'static {
     /// The name that multistream-select agrees on.
@@ -221,7 +230,15 @@ pub enum MuxerError {
         /// The limit.
         max: usize,
     },
-    /// The byte stream ended. Blame: closed.
+    /// The peer ended the session and says that something is wrong. Blame: closed.
+    #[error("the peer ended the {protocol} session with the error code {code}")]
+    SessionEnded {
+        /// Which muxer.
+        protocol: &'static str,
+        /// What is wrong, as the peer sees it. With yamux 1 is a broken protocol and 2 an internal error.
+        code: u32,
+    },
+    /// The byte stream, or in order the session, ended. Blame: closed.
     #[error("the connection was closed")]
     Ended,
 }
@@ -232,7 +249,7 @@ impl MuxerError {
         match self {
             Self::Malformed { .. } | Self::TooLarge { .. } | Self::Violation { .. } => Blame::Peer,
             Self::ControlFlood { .. } => Blame::Limit,
-            Self::Ended => Blame::Closed,
+            Self::SessionEnded { .. } | Self::Ended => Blame::Closed,
         }
     }
 }

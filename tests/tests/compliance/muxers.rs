@@ -1,6 +1,7 @@
 //! Every muxer, in every configuration that matters.
 
 use peerwork_core::muxer::mplex::{Mplex, WhenFull};
+use peerwork_core::muxer::yamux::Yamux;
 use peerwork_tests::compliance::muxer::StreamLimits;
 use peerwork_tests::compliance::{self, MuxerSuite};
 use peerwork_tests::muxer_compliance;
@@ -30,6 +31,23 @@ muxer_compliance!(
 muxer_compliance!(
     mplex_small,
     MuxerSuite::new(small_mplex()).limits(StreamLimits { outbound: 3, inbound: 5 })
+);
+muxer_compliance!(yamux, MuxerSuite::new(Yamux::default()).isolates_streams().max_unread_bytes(256 << 10));
+muxer_compliance!(
+    yamux_small,
+    MuxerSuite::new(Yamux {
+        max_send_payload_bytes: 100,
+        max_inbound_streams: 5,
+        max_outbound_streams: 3,
+        ..Yamux::default()
+    })
+    .isolates_streams()
+    .limits(StreamLimits { outbound: 3, inbound: 5 })
+);
+muxer_compliance!(
+    yamux_that_accepts_little,
+    MuxerSuite::new(Yamux { max_inbound_streams: 3, max_outbound_streams: 5, ..Yamux::default() })
+        .limits(StreamLimits { outbound: 5, inbound: 3 })
 );
 muxer_compliance!(toy, MuxerSuite::new(ToyMux::default()).isolates_streams().max_unread_bytes(64 << 10));
 muxer_compliance!(

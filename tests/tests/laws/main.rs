@@ -15,6 +15,7 @@ mod toys;
 
 use connection::Connecting;
 use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::muxer::yamux::Yamux;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
@@ -58,6 +59,13 @@ fn mplex() -> [Proof; 3] {
     [layer(side(Role::Dialer)), layer(side(Role::Listener)), layer(small)]
 }
 
+fn yamux() -> [Proof; 3] {
+    let side = |role| MuxerSubject::new(Arc::new(Yamux::default()), role);
+    let small = Yamux { max_send_payload_bytes: 100, max_connection_buffer_bytes: 200, ..Yamux::default() };
+    let small = MuxerSubject::new(Arc::new(small), Role::Listener).named("yamux, small buffers");
+    [layer(side(Role::Dialer)), layer(side(Role::Listener)), layer(small)]
+}
+
 fn every_machine() -> Vec<Proof> {
     let mut proofs = vec![
         layer(greeter::Greeting),
@@ -78,6 +86,7 @@ fn every_machine() -> Vec<Proof> {
         }
     }
     proofs.extend(mplex());
+    proofs.extend(yamux());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
     proofs.extend([machine(Mounted(toys::Counting)), machine(Mounted(toys::Upgrading))]);
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);

@@ -62,13 +62,6 @@ pub const CONTROL_PATIENCE: Duration = Duration::from_secs(30);
 /// How many events may wait to be polled. While there are more, no input is taken.
 pub const MAX_EVENTS: usize = 1_024;
 
-/// Payload below this length is copied rather than shared, since a slice keeps the whole of the driver's buffer alive.
-pub const MIN_SHARED_BYTES: usize = 4 * 1024;
-
-/// How much may be unread on a connection for new payload to be shared. What piles up beyond it is copied, so that readers who
-/// keep up pay no copy, and those who do not pin no more than `MAX_SHARED_BYTES / MIN_SHARED_BYTES` of the driver's buffers.
-pub const MAX_SHARED_BYTES: usize = 256 * 1024;
-
 /// mplex as the connection negotiates it, and its limits.
 ///
 /// A limit of zero counts as one, except for the number of streams.

@@ -1,11 +1,12 @@
 //! The machine.
 
 use super::codec::{self, Control, Header, HeaderDecoder, OurNumber, Received, TheirNumber, WireId};
-use super::stream::{Half, Reader, Stream};
+use super::stream::Stream;
 use super::table::Table;
 use super::{CONTROL_PATIENCE, MAX_CONTROL_FRAMES, MAX_EVENTS, MAX_PAYLOAD_BYTES, Mplex, WhenFull};
 use crate::collections::Queue;
 use crate::machine::{Close, End, Layer};
+use crate::muxer::parts::{Half, Reader};
 use crate::muxer::{Muxer, MuxerError, OpenError, ReadError, ResetCause, StreamId, StreamsEvent, WriteError};
 use crate::time::{Deadline, Instant};
 use bytes::{Buf, Bytes, BytesMut};
@@ -145,7 +146,7 @@ impl Session {
     fn handle_close(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.remote = Half::Closed;
-            wake_reader(id, stream, &mut self.events);
+            stream.reader.wake(id, &mut self.events);
             self.settle(id);
         }
     }
@@ -180,7 +181,7 @@ impl Session {
         }
         stream.received.push(input, taken, self.buffered);
         self.buffered += taken;
-        wake_reader(id, stream, &mut self.events);
+        stream.reader.wake(id, &mut self.events);
         taken
     }
 
@@ -260,7 +261,7 @@ impl Session {
         }
         for (id, stream) in self.streams.iter_mut() {
             stream.local = Half::Closed;
-            wake_reader(id, stream, &mut self.events);
+            stream.reader.wake(id, &mut self.events);
         }
         if mem::take(&mut self.opener_waits) {
             self.events.push(StreamsEvent::CanOpen);
@@ -284,13 +285,6 @@ impl Session {
         }
         assert_eq!(self.buffered, buffered);
         queues + streams
-    }
-}
-
-fn wake_reader(id: StreamId, stream: &mut Stream, events: &mut Queue<StreamsEvent>) {
-    if stream.reader == Reader::Waiting {
-        stream.reader = Reader::Active;
-        events.push(StreamsEvent::Readable(id));
     }
 }
 

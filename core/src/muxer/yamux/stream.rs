@@ -1,0 +1,126 @@
+//! What is kept for one stream.
+
+use super::INITIAL_WINDOW_BYTES;
+use crate::collections::Queue;
+use crate::muxer::parts::{Half, Reader, ReceiveBuffer};
+use crate::muxer::{StreamId, StreamsEvent};
+use crate::time::Instant;
+use std::mem;
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    /// What we send.
+    pub(super) local: Half,
+    /// What the remote sends.
+    pub(super) remote: Half,
+    pub(super) reader: Reader,
+    /// The writer was told that the window is full: it waits for an event.
+    pub(super) writer_waits: bool,
+    /// We opened it, and the remote has not answered yet.
+    pub(super) unacknowledged: bool,
+    pub(super) received: ReceiveBuffer,
+    /// How much we may still send.
+    pub(super) credit: u32,
+    pub(super) window: Window,
+}
+
+impl Stream {
+    pub(super) fn new(id: StreamId, is_ours: bool, now: Instant) -> Self {
+        Self {
+            id,
+            local: Half::Open,
+            remote: Half::Open,
+            reader: if is_ours { Reader::Active } else { Reader::Waiting },
+            writer_waits: false,
+            unacknowledged: is_ours,
+            received: ReceiveBuffer::default(),
+            credit: INITIAL_WINDOW_BYTES,
+            window: Window::new(now),
+        }
+    }
+
+    /// Whether the remote knows of nothing more to come in either direction.
+    pub(super) fn is_closed(&self) -> bool {
+        self.local == Half::Closed && self.remote == Half::Closed
+    }
+
+    /// Whether the stream can be forgotten.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_closed() && self.reader == Reader::Finished
+    }
+
+    /// Our direction ends, by whose wish ever: a writer that waits can wait no longer.
+    pub(super) fn close_local(&mut self, events: &mut Queue<StreamsEvent>) {
+        self.local = Half::Closed;
+        self.wake_writer(events);
+    }
+
+    pub(super) fn wake_writer(&mut self, events: &mut Queue<StreamsEvent>) {
+        if mem::take(&mut self.writer_waits) {
+            events.push(StreamsEvent::Writable(self.id));
+        }
+    }
+}
+
+/// What the remote may send on one stream: its credit, what is unread and what was read since the last grant are together `size`.
+#[derive(Debug)]
+pub(super) struct Window {
+    size: u32,
+    /// How much the remote may still send.
+    credit: u32,
+    /// What was read since the last grant.
+    consumed: u32,
+    /// When that was; of a new stream, when it was opened.
+    granted_at: Instant,
+}
+
+impl Window {
+    fn new(now: Instant) -> Self {
+        Self { size: INITIAL_WINDOW_BYTES, credit: INITIAL_WINDOW_BYTES, consumed: 0, granted_at: now }
+    }
+
+    /// By how much it has grown.
+    pub(super) fn growth(&self) -> u32 {
+        self.size - INITIAL_WINDOW_BYTES
+    }
+
+    /// The remote announces so much payload. False: it may not send that much.
+    #[must_use]
+    pub(super) fn take(&mut self, len: u32) -> bool {
+        match self.credit.checked_sub(len) {
+            Some(rest) => {
+                self.credit = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// So much was read. True: it is time to grant it anew.
+    #[must_use]
+    pub(super) fn consume(&mut self, len: usize) -> bool {
+        // What is consumed was credit before, so the sum is not more than the size.
+        self.consumed += len as u32;
+        self.consumed >= self.size / 2
+    }
+
+    /// Since when what is consumed was consumed.
+    pub(super) fn granted_at(&self) -> Instant {
+        self.granted_at
+    }
+
+    /// Grants what was consumed, and `growth` beyond it. Returns the sum.
+    pub(super) fn grant(&mut self, growth: u32, now: Instant) -> u32 {
+        let granted = mem::take(&mut self.consumed) + growth;
+        self.size += growth;
+        self.credit += granted;
+        self.granted_at = now;
+        granted
+    }
+
+    /// How much it can grow at once: it doubles, up to `max` in all.
+    pub(super) fn next_growth(&self, max: u32) -> u32 {
+        self.size.min(max.saturating_sub(self.size))
+    }
+}
