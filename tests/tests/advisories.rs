@@ -12,6 +12,8 @@
 //! | CVE-2023-39533 | huge RSA keys took seconds to verify | here; `core/src/identity/tests/public_keys.rs` |
 //! | CVE-2023-40583 | signed records of any number of made-up peers were kept | here; `core/src/protocols/identify/tests/records.rs` |
 //! | CVE-2026-45783 | short keys went past every validator of records | here; `core/src/records/tests.rs` |
+//! | CVE-2026-31814 | credit that overflowed in yamux panicked | here; `core/src/muxer/yamux/tests.rs` |
+//! | CVE-2026-32314 | a new yamux stream with more payload than its window panicked | here; `core/src/muxer/yamux/tests.rs` |
 //! | GHSA-xqvc-92cf-94j4 | memory was reserved for whatever a length said | here |
 //! | go-libp2p 3501 | identify in chunks planted any number of protocols | here; `core/src/protocols/identify/tests/push.rs` |
 //! | go-libp2p 3283 | a flood of connections was accepted | here; `core/src/swarm/tests/limits.rs` |
@@ -25,10 +27,10 @@
 //! | litep2p 278 | in noise, anybody was taken for whomever they claimed to be | here; `core/src/security/noise/tests/bad_input.rs` |
 //! | rust-libp2p mplex | streams over the limit; an unread stream's buffer without bound | `bad_input`, `core/src/muxer/mplex/tests/limits.rs` |
 //! | smoldot | frames in an unexpected order panicked | here |
+//! | yamux 0.14.1 | a writer and a reader that waited at once: one was never woken | here |
 //! | CVE-2026-33040, CVE-2026-34219 | a peer's number overflowed the clock | here; times saturate: `core/src/time.rs` |
 //!
-//! These concern what is not built here: TLS and its certificates (GHSA-5hq8-qhww-jm7q, RUSTSEC-2024-0336, py-libp2p 1345), yamux
-//! (CVE-2026-31814, CVE-2026-32314), gossipsub, kad, rendezvous, bitswap, relay, autonat, DCUtR, mDNS, QUIC, WebSocket, WebTransport, WebRTC, compression (RUSTSEC-2020-0123: no unsafe code
+//! These concern what is not built here: TLS and its certificates (GHSA-5hq8-qhww-jm7q, RUSTSEC-2024-0336, py-libp2p 1345), gossipsub, kad, rendezvous, bitswap, relay, autonat, DCUtR, mDNS, QUIC, WebSocket, WebTransport, WebRTC, compression (RUSTSEC-2020-0123: no unsafe code
 //! is allowed here either).
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
@@ -41,15 +43,22 @@ mod bed;
 mod hostile;
 
 use bed::Bed;
-use bytes::Bytes;
-use hostile::{CLOSE, DATA, Forger, Hostile, OPEN, RESET, lines, mplex, prefixed, protobuf, wide_prefixed};
+use bytes::{Bytes, BytesMut};
+use hostile::{
+    CLOSE, DATA, FIN, Forger, Hostile, OPEN, RESET, RST, SYN, data, lines, mplex, prefixed, protobuf, update,
+    wide_prefixed, yamux,
+};
 use peerwork_core::crypto;
 use peerwork_core::identity::{
     Envelope, InvalidKey, Keypair, PEER_RECORD, PeerId, PublicKey, SignedPeerRecord,
 };
+use peerwork_core::muxer::yamux::Yamux;
+use peerwork_core::muxer::{MuxerProtocol, StreamsEvent};
 use peerwork_core::protocols::identify::codec::{MAX_ADDRESSES, MAX_PROTOCOLS};
 use peerwork_core::records::{Record, RecordKey, Validators};
+use peerwork_core::security::Role;
 use peerwork_core::seed::Seed;
+use peerwork_core::time::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -455,6 +464,82 @@ fn smoldot_frames_in_any_order_do_no_harm() {
             }
         }
         bed.clean_up();
+    }
+}
+
+/// The same with yamux, whose frames may have any flags, and with credit and pings among them.
+#[test]
+fn smoldot_frames_of_yamux_in_any_order_do_no_harm() {
+    let mut bed = Bed::new();
+    for number in 0..100 {
+        let mut chance = Seed::reproducible(number);
+        let mut hostile = Hostile::new(&mut bed);
+        hostile.yamuxed();
+        for _ in 0..40 {
+            let stream = chance.below(6) as u32;
+            let flags = [0, 0, SYN, SYN, FIN, RST, SYN | FIN][chance.below(7) as usize];
+            let protocol =
+                ["/echo/1.0.0", "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/no/such"][chance.below(4) as usize];
+            hostile.send(&match chance.below(8) {
+                0 => update(stream, flags, chance.below(1 << 20) as u32),
+                1 => yamux(2, flags, 0, 1),
+                2..5 => data(stream, flags, &[7; 32]),
+                _ => data(stream, flags, &lines(&["/multistream/1.0.0", protocol])),
+            });
+            hostile.bed.pass(Duration::from_secs(chance.below(2)));
+            if hostile.is_closed() {
+                break;
+            }
+        }
+        bed.clean_up();
+    }
+}
+
+#[test]
+fn cve_2026_31814_credit_that_overflows_is_an_error() {
+    for credits in [&[u32::MAX][..], &[1 << 31, 1 << 31], &[u32::MAX - 256 * 1024, 1]] {
+        attack(
+            |hostile| {
+                hostile.yamuxed();
+                hostile.send(&update(1, SYN, 0));
+                for credit in credits {
+                    hostile.send(&update(1, 0, *credit));
+                }
+            },
+            &["connection: the peer broke the rules of yamux: it granted more than 4 GiB on a stream"],
+        );
+    }
+}
+
+#[test]
+fn cve_2026_32314_a_new_stream_with_more_than_its_window_is_an_error() {
+    for excess in [1, 100_000] {
+        attack(
+            |hostile| {
+                hostile.yamuxed();
+                hostile.send(&data(1, SYN, &vec![7; 256 * 1024 + excess]));
+            },
+            &["connection: the peer broke the rules of yamux: it sent more than the window of a stream allows"],
+        );
+    }
+}
+
+/// One event wakes the reader and another the writer, whoever comes first.
+#[test]
+fn yamux_0_14_1_a_reader_and_a_writer_that_wait_at_once_are_both_woken() {
+    let now = Instant::ORIGIN;
+    for [first, second] in [[data(1, 0, b"x"), update(1, 0, 9)], [update(1, 0, 9), data(1, 0, b"x")]] {
+        let mut muxer = Yamux::default().start(Role::Dialer, now);
+        let id = muxer.open_stream(now).unwrap();
+        let mut out = BytesMut::new();
+        while muxer.write(id, &[7; 1 << 16], &mut out, usize::MAX, now).is_ok() {}
+        muxer.read(id, 1, now).unwrap_err();
+        for frame in [first, second] {
+            muxer.handle_input(&mut BytesMut::from(&frame[..]), now).unwrap();
+        }
+        let mut events: Vec<_> = std::iter::from_fn(|| muxer.poll_event()).collect();
+        events.sort_by_key(|event| *event != StreamsEvent::Readable(id));
+        assert_eq!(events, [StreamsEvent::Readable(id), StreamsEvent::Writable(id)]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the streams of any muxer over a byte stream are made of.
 
-use super::{MAX_SHARED_BYTES, MIN_SHARED_BYTES, StreamId, StreamsEvent};
+use super::{MAX_SHARED_BYTES, MIN_SHARED_BYTES};
 use crate::collections::Queue;
 use bytes::{Buf, Bytes, BytesMut};
 use std::mem;
@@ -25,21 +25,29 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    /// Wakes a reader that waits.
-    pub(super) fn wake(&mut self, id: StreamId, events: &mut Queue<StreamsEvent>) {
-        if *self == Self::Waiting {
+    /// Ends its waiting. Returns whether it did wait.
+    #[must_use]
+    pub(super) fn wake(&mut self) -> bool {
+        let waited = *self == Self::Waiting;
+        if waited {
             *self = Self::Active;
-            events.push(StreamsEvent::Readable(id));
         }
+        waited
     }
 }
 
 /// The unread bytes of one stream.
 ///
-/// Large chunks stay slices of the input that they came in; small ones are copied together in `tail`, so that a byte costs about
-/// a byte, however it was sent. An empty buffer owns no memory.
+/// Large chunks stay slices of the input that they came in; small ones are copied together in a tail, so that a byte costs about
+/// a byte, however it was sent. An empty buffer owns no memory, and a small message is one allocation, which the reader gets.
+#[derive(Debug)]
+pub(super) enum ReceiveBuffer {
+    Tail(BytesMut),
+    Chunks(Box<Chunks>),
+}
+
 #[derive(Debug, Default)]
-pub(super) struct ReceiveBuffer {
+pub(super) struct Chunks {
     chunks: Queue<Bytes>,
     /// What came after `chunks`.
     tail: BytesMut,
@@ -49,33 +57,77 @@ pub(super) struct ReceiveBuffer {
 /// The tail is cut off at this length, so that it never moves much when it grows.
 const MAX_TAIL_BYTES: usize = 64 * 1024;
 
+impl Default for ReceiveBuffer {
+    fn default() -> Self {
+        Self::Tail(BytesMut::new())
+    }
+}
+
 impl ReceiveBuffer {
     pub(super) fn len(&self) -> usize {
-        self.len
+        match self {
+            Self::Tail(tail) => tail.len(),
+            Self::Chunks(chunks) => chunks.len,
+        }
     }
 
     /// Takes `len` bytes off the front of `input`; `backlog` bytes are unread on the whole connection.
     pub(super) fn push(&mut self, input: &mut BytesMut, len: usize, backlog: usize) {
-        self.len += len;
-        if len >= MIN_SHARED_BYTES && backlog < MAX_SHARED_BYTES {
-            self.cut_tail();
-            self.chunks.push(input.split_to(len).freeze());
-        } else {
-            if self.tail.len() + len > MAX_TAIL_BYTES {
-                self.cut_tail();
-            }
-            self.tail.extend_from_slice(&input[..len]);
-            input.advance(len);
+        let is_shared = len >= MIN_SHARED_BYTES && backlog < MAX_SHARED_BYTES;
+        if let Self::Tail(tail) = self
+            && (is_shared || tail.len() + len > MAX_TAIL_BYTES)
+        {
+            let len = tail.len();
+            *self = Self::Chunks(Box::new(Chunks { chunks: Queue::default(), tail: mem::take(tail), len }));
+        }
+        match self {
+            Self::Tail(tail) => append(tail, input, len),
+            Self::Chunks(chunks) => chunks.push(input, len, is_shared),
         }
     }
 
     /// Gives at most `max` bytes; none only if the buffer, or `max`, is empty.
     pub(super) fn read(&mut self, max: usize) -> Bytes {
+        match self {
+            Self::Tail(tail) => read_tail(tail, max),
+            Self::Chunks(chunks) => {
+                let bytes = chunks.read(max);
+                if chunks.len == 0 {
+                    *self = Self::default();
+                }
+                bytes
+            }
+        }
+    }
+
+    /// The memory on the heap, without what is shared with the driver's buffers.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> usize {
+        match self {
+            Self::Tail(tail) => tail.capacity(),
+            Self::Chunks(chunks) => size_of::<Chunks>() + chunks.footprint(),
+        }
+    }
+}
+
+impl Chunks {
+    fn push(&mut self, input: &mut BytesMut, len: usize, is_shared: bool) {
+        self.len += len;
+        if is_shared || self.tail.len() + len > MAX_TAIL_BYTES {
+            self.cut_tail();
+        }
+        if is_shared {
+            self.chunks.push(input.split_to(len).freeze());
+        } else {
+            append(&mut self.tail, input, len);
+        }
+    }
+
+    fn read(&mut self, max: usize) -> Bytes {
         let bytes = match self.chunks.front_mut() {
             Some(first) if first.len() > max => first.split_to(max),
             Some(_) => self.chunks.pop().unwrap_or_default(),
-            None if self.tail.len() > max => self.tail.split_to(max).freeze(),
-            None => mem::take(&mut self.tail).freeze(),
+            None => read_tail(&mut self.tail, max),
         };
         self.len -= bytes.len();
         bytes
@@ -87,11 +139,19 @@ impl ReceiveBuffer {
         }
     }
 
-    /// The memory on the heap, without what is shared with the driver's buffers.
     #[cfg(test)]
-    pub(super) fn footprint(&self) -> usize {
+    fn footprint(&self) -> usize {
         let copied: usize =
             self.chunks.iter().filter(|chunk| chunk.len() <= MAX_TAIL_BYTES).map(Bytes::len).sum();
         self.chunks.capacity() * size_of::<Bytes>() + self.tail.capacity() + copied
     }
+}
+
+fn append(tail: &mut BytesMut, input: &mut BytesMut, len: usize) {
+    tail.extend_from_slice(&input[..len]);
+    input.advance(len);
+}
+
+fn read_tail(tail: &mut BytesMut, max: usize) -> Bytes {
+    if tail.len() > max { tail.split_to(max).freeze() } else { mem::take(tail).freeze() }
 }

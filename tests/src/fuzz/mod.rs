@@ -14,6 +14,7 @@ mod mplex;
 mod negotiation;
 mod security;
 mod wire;
+mod yamux;
 
 pub use address::address;
 pub use connection_pair::connection_pair;
@@ -23,6 +24,7 @@ pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
 pub use security::{noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake};
 pub use wire::{frame, protobuf, varint};
+pub use yamux::yamux;
 
 /// A target's name, which is also that of its program and of its corpus, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
@@ -46,4 +48,5 @@ pub const TARGETS: &[Target] = &[
     ("secio_handshake", secio_handshake),
     ("signed_peer_record", signed_peer_record),
     ("varint", varint),
+    ("yamux", yamux),
 ];

@@ -22,7 +22,7 @@ pub fn mplex(data: &[u8]) {
         max_connection_buffer_bytes: 128,
         ..Mplex::default()
     };
-    let mut node = Echo { muxer: config.start(Role::Listener, NOW), streams: BTreeSet::new(), echoed: 0 };
+    let mut node = Echo::new(config.start(Role::Listener, NOW));
     let mut input = BytesMut::new();
     let mut result = Ok(());
     for piece in data.chunks(chunk.max(1)) {
@@ -33,22 +33,32 @@ pub fn mplex(data: &[u8]) {
         }
         assert!(input.is_empty(), "what is read makes room for more");
     }
-    assert!(node.echoed <= data.len());
-    assert!(node.streams.len() <= 4);
-    node.muxer.handle_end(End::Closed, NOW);
-    let ended = node.take(&mut BytesMut::new());
-    assert!(ended.is_err() && (result.is_ok() || ended == result), "dead means dead");
+    node.end(End::Closed, data.len(), result);
 }
 
-struct Echo {
+/// A node that sends back what it reads, and has four streams at most.
+pub(super) struct Echo {
     muxer: Box<dyn Muxer>,
     streams: BTreeSet<StreamId>,
     echoed: usize,
 }
 
 impl Echo {
+    pub(super) fn new(muxer: Box<dyn Muxer>) -> Self {
+        Self { muxer, streams: BTreeSet::new(), echoed: 0 }
+    }
+
+    /// Ends the connection, after `sent` bytes of which the last had this `result`.
+    pub(super) fn end(mut self, end: End, sent: usize, result: Result<(), MuxerError>) {
+        assert!(self.echoed <= sent);
+        assert!(self.streams.len() <= 4);
+        self.muxer.handle_end(end, NOW);
+        let ended = self.take(&mut BytesMut::new());
+        assert!(ended.is_err() && (result.is_ok() || ended == result), "dead means dead");
+    }
+
     /// Takes all of `input`.
-    fn take(&mut self, input: &mut BytesMut) -> Result<(), MuxerError> {
+    pub(super) fn take(&mut self, input: &mut BytesMut) -> Result<(), MuxerError> {
         loop {
             let before = input.len();
             let result = self.muxer.handle_input(input, NOW);
@@ -66,7 +76,8 @@ impl Echo {
                 StreamsEvent::Opened(stream) => assert!(self.streams.insert(stream), "ids are never reused"),
                 StreamsEvent::Readable(stream) => assert!(self.streams.contains(&stream)),
                 StreamsEvent::Reset(stream, _) => assert!(self.streams.remove(&stream)),
-                StreamsEvent::Writable(_) | StreamsEvent::CanOpen => panic!("nothing waits for {event:?}"),
+                StreamsEvent::Writable(stream) => assert!(self.streams.contains(&stream)),
+                StreamsEvent::CanOpen => panic!("nobody opens streams"),
             }
         }
         for stream in self.streams.clone() {

@@ -6,6 +6,7 @@ use peerwork_core::identity::PeerId;
 use peerwork_core::machine::{Close, End};
 use peerwork_core::muxer::ReadError;
 use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::muxer::yamux::Yamux;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyEvent, IdentifyInfo};
@@ -114,6 +115,7 @@ impl Bed {
             .security(Plaintext)
             .security(Noise)
             .muxer(Mplex::default())
+            .muxer(Yamux::default())
             .configure(|config| {
                 config.ping.interval = None;
                 config.swarm.connection.lazy_streams = LazyStreams::Always;

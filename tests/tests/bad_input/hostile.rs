@@ -18,13 +18,20 @@ use peerwork_core::wire::protobuf::Writer;
 use peerwork_core::wire::{frame, varint};
 use std::sync::Arc;
 
-/// Flags of mplex, as the opener of a stream sends them; the acceptor's are these minus one.
+/// Flags of mplex, as the opener of a stream sends them; the acceptor's are these minus one. The victim's frames of yamux are told by them
+/// too.
 pub(crate) const OPEN: u64 = 0;
 pub(crate) const DATA: u64 = 2;
 pub(crate) const CLOSE: u64 = 4;
 pub(crate) const RESET: u64 = 6;
 
-/// A frame of mplex that the victim sent.
+/// Flags of yamux.
+pub(crate) const SYN: u16 = 1;
+pub(crate) const ACK: u16 = 2;
+pub(crate) const FIN: u16 = 4;
+pub(crate) const RST: u16 = 8;
+
+/// A frame of the muxer that the victim sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Frame {
     pub(crate) number: u64,
@@ -40,6 +47,7 @@ pub(crate) struct Hostile<'a> {
     channel: Option<Box<dyn Channel>>,
     /// What came from the victim, without the encryption.
     heard: BytesMut,
+    speaks_yamux: bool,
 }
 
 impl<'a> Hostile<'a> {
@@ -47,7 +55,7 @@ impl<'a> Hostile<'a> {
     pub(crate) fn new(bed: &'a mut Bed) -> Self {
         let keypair = Arc::new(Keypair::generate_ed25519(&mut Seed::reproducible(666)));
         let connection = ConnectionId(u64::MAX);
-        Self { bed, keypair, connection, handshake: None, channel: None, heard: BytesMut::new() }
+        Self { bed, keypair, connection, handshake: None, channel: None, heard: BytesMut::new(), speaks_yamux: false }
     }
 
     pub(crate) fn peer(&self) -> PeerId {
@@ -109,6 +117,15 @@ impl<'a> Hostile<'a> {
     pub(crate) fn muxed_unknown(&mut self) {
         self.secured();
         self.send(&lines(&["/multistream/1.0.0", "/mplex/6.7.0"]));
+    }
+
+    /// Connects with plaintext and yamux, and resets the victim's identify, which has stream 2.
+    pub(crate) fn yamuxed(&mut self) {
+        self.secured();
+        self.send(&lines(&["/multistream/1.0.0", "/yamux/1.0.0"]));
+        self.speaks_yamux = true;
+        self.send(&update(2, ACK | RST, 0));
+        self.bed.reports.clear();
     }
 
     /// Connects with plaintext and mplex, and tells identify nothing of interest.
@@ -277,13 +294,21 @@ impl<'a> Hostile<'a> {
 
     /// Opens a stream and proposes `protocol` on it.
     pub(crate) fn open(&mut self, number: u64, protocol: &str) {
-        self.frame(number, OPEN, &[]);
+        if self.speaks_yamux {
+            self.send(&update(number as u32, SYN, 0));
+        } else {
+            self.frame(number, OPEN, &[]);
+        }
         self.say(number, &lines(&["/multistream/1.0.0", protocol]));
     }
 
     /// Sends on a stream that the hostile peer opened.
     pub(crate) fn say(&mut self, number: u64, bytes: &[u8]) {
-        self.frame(number, DATA, bytes);
+        if self.speaks_yamux {
+            self.send(&data(number as u32, 0, bytes));
+        } else {
+            self.frame(number, DATA, bytes);
+        }
     }
 
     /// Sends on a stream that the victim opened.
@@ -298,7 +323,7 @@ impl<'a> Hostile<'a> {
         }
     }
 
-    /// The frames of mplex that the victim sent so far.
+    /// The frames of the muxer that the victim sent so far.
     pub(crate) fn frames(&mut self) -> Vec<Frame> {
         let mut received = self.received().split();
         match &mut self.channel {
@@ -310,8 +335,11 @@ impl<'a> Hostile<'a> {
                 self.received().unsplit(received);
             }
         }
-        let start = line("/mplex/6.7.0");
+        let start = line(if self.speaks_yamux { "/yamux/1.0.0" } else { "/mplex/6.7.0" });
         let start = self.heard.windows(start.len()).position(|window| window == start).unwrap() + start.len();
+        if self.speaks_yamux {
+            return yamux_frames(&self.heard[start..]);
+        }
         let (mut rest, mut frames) = (&self.heard[start..], Vec::new());
         while let Ok(Some((tag, tag_bytes))) = varint::decode(rest) {
             let (len, len_bytes) = varint::decode(&rest[tag_bytes..]).unwrap().unwrap();
@@ -408,6 +436,41 @@ pub(crate) fn mplex(number: u64, flag: u64, body: &[u8]) -> Vec<u8> {
     varint::encode(body.len() as u64, &mut out);
     out.extend_from_slice(body);
     out.to_vec()
+}
+
+/// A data frame of yamux.
+pub(crate) fn data(number: u32, flags: u16, body: &[u8]) -> Vec<u8> {
+    [&yamux(0, flags, number, body.len() as u32), body].concat()
+}
+
+/// A window update of yamux.
+pub(crate) fn update(number: u32, flags: u16, credit: u32) -> Vec<u8> {
+    yamux(1, flags, number, credit)
+}
+
+/// A header of yamux.
+pub(crate) fn yamux(kind: u8, flags: u16, number: u32, len: u32) -> Vec<u8> {
+    [&[0, kind][..], &flags.to_be_bytes(), &number.to_be_bytes(), &len.to_be_bytes()].concat()
+}
+
+/// The frames of yamux that matter to a stream, as those of mplex that mean the same.
+fn yamux_frames(mut bytes: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let [_, kind, _, flags, n0, n1, n2, n3, l0, l1, l2, l3, rest @ ..] = bytes {
+        let number = u64::from(u32::from_be_bytes([*n0, *n1, *n2, *n3]));
+        let len = if *kind == 0 { u32::from_be_bytes([*l0, *l1, *l2, *l3]) as usize } else { 0 };
+        let (body, behind) = rest.split_at(len);
+        // The hostile peer is the dialer, and opens the odd ones.
+        let acceptor = number % 2;
+        if len > 0 {
+            frames.push(Frame { number, flag: DATA - acceptor, body: body.to_vec() });
+        }
+        if u16::from(*flags) & RST != 0 {
+            frames.push(Frame { number, flag: RESET - acceptor, body: Vec::new() });
+        }
+        bytes = behind;
+    }
+    frames
 }
 
 pub(crate) fn protobuf(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {

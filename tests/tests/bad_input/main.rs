@@ -18,6 +18,7 @@ mod noise;
 mod securing;
 mod streams;
 mod variants;
+mod yamux;
 
 use bed::{Bed, Report};
 use hostile::{Hostile, RESET};
@@ -107,7 +108,7 @@ fn run(rows: &[Row]) -> BTreeSet<&'static str> {
 
 #[test]
 fn every_attack_costs_its_author_what_it_should_and_nobody_else() {
-    let tables = [negotiating::ROWS, securing::ROWS, noise::ROWS, muxing::ROWS, streams::ROWS];
+    let tables = [negotiating::ROWS, securing::ROWS, noise::ROWS, muxing::ROWS, yamux::ROWS, streams::ROWS];
     let runs = tables.map(|rows| std::thread::spawn(move || run(rows)));
     let results = runs.map(std::thread::JoinHandle::join);
     let seen: BTreeSet<_> = results

@@ -40,8 +40,7 @@ errors! {
         // A dial reports another peer in words of its own, and who comes in is not expected.
         by no peer [WrongPeer, Local];
     ChannelError, channel: by a peer [TooLarge, Malformed, NotAuthentic], by no peer [Exhausted];
-    // The end of the byte stream is the connection's to report.
-    MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood], by no peer [Ended];
+    MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood, SessionEnded, Ended], by no peer [];
     ConnectionError, connection:
         by a peer [Negotiation, Security, Channel, Muxer, HandshakeTimeout, Idle, Limit, ClosedByPeer, Broken],
         by no peer [ClosedHere];
@@ -64,7 +63,7 @@ errors! {
     StreamCloseCause, cause:
         by a peer [Ended, Reset, BadMessage, Truncated, NotAgreed],
         by no peer [ResetHere, ConnectionClosed];
-    // mplex has no rule that costs a stream alone.
+    // No muxer here has a rule that costs a stream alone.
     ResetCause, reset: by a peer [Remote, BufferFull], by no peer [Violation];
 }
 

@@ -146,7 +146,7 @@ impl Session {
     fn handle_close(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.remote = Half::Closed;
-            stream.reader.wake(id, &mut self.events);
+            wake_reader(id, stream, &mut self.events);
             self.settle(id);
         }
     }
@@ -181,7 +181,7 @@ impl Session {
         }
         stream.received.push(input, taken, self.buffered);
         self.buffered += taken;
-        stream.reader.wake(id, &mut self.events);
+        wake_reader(id, stream, &mut self.events);
         taken
     }
 
@@ -261,7 +261,7 @@ impl Session {
         }
         for (id, stream) in self.streams.iter_mut() {
             stream.local = Half::Closed;
-            stream.reader.wake(id, &mut self.events);
+            wake_reader(id, stream, &mut self.events);
         }
         if mem::take(&mut self.opener_waits) {
             self.events.push(StreamsEvent::CanOpen);
@@ -285,6 +285,12 @@ impl Session {
         }
         assert_eq!(self.buffered, buffered);
         queues + streams
+    }
+}
+
+fn wake_reader(id: StreamId, stream: &mut Stream, events: &mut Queue<StreamsEvent>) {
+    if stream.reader.wake() {
+        events.push(StreamsEvent::Readable(id));
     }
 }
 

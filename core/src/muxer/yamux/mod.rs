@@ -9,9 +9,9 @@
 //! fills its own window and holds up no other.
 //!
 //! - What is granted is what the application has read, once that is half of the window; never what has merely arrived.
-//! - A window doubles when half of it was read within a few round trips, for then it is what holds the remote back. The round-trip time is
-//!   measured by a ping while there are bulk data, at most every [`PING_INTERVAL`]. An idle connection sends nothing, and there are no
-//!   timers.
+//! - A window doubles when as much as all of it was read within a few round trips, for then it is what holds the remote back. The
+//!   round-trip time is measured by a ping while there are bulk data, at most every [`PING_INTERVAL`]. An idle connection sends nothing,
+//!   and sets no timer.
 //! - A window never shrinks. Windows grow up to [`Yamux::max_window_bytes`] each, and together up to a part of
 //!   [`Yamux::max_connection_buffer_bytes`].
 //! - A remote that exceeds a window, or grants more than 4 GiB, has broken the protocol and loses the connection.

@@ -14,7 +14,8 @@ use crate::time::{Deadline, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 use std::mem;
 
-/// In how many round trips half of a window must have been read for it to grow.
+/// A window grows if as much as all of it was read in less round trips than this. One is what it takes if nothing else holds up the
+/// remote.
 const GROWTH_ROUND_TRIPS: u32 = 4;
 
 /// The code of a go-away for a remote that broke the protocol.
@@ -24,9 +25,9 @@ const PROTOCOL_ERROR: u32 = 1;
 pub(super) struct Session {
     config: Yamux,
     state: State,
-    streams: Table,
+    pub(super) streams: Table,
     /// The number of the next stream that we open, while there is one.
-    next_number: Option<u32>,
+    pub(super) next_number: Option<u32>,
     /// How many of the streams that we opened are not acknowledged.
     unacknowledged: usize,
     /// The unread bytes of all streams.
@@ -224,7 +225,7 @@ impl Session {
     fn handle_close(&mut self, number: u32) {
         if let Some(stream) = self.streams.by_number(number) {
             stream.remote = Half::Closed;
-            stream.reader.wake(stream.id, &mut self.events);
+            stream.wake_reader(&mut self.events);
             let id = stream.id;
             self.settle(id);
         }
@@ -255,7 +256,7 @@ impl Session {
                 let taken = available.min(self.config.max_connection_buffer_bytes - self.buffered);
                 stream.received.push(input, taken, self.buffered);
                 self.buffered += taken;
-                stream.reader.wake(stream.id, &mut self.events);
+                stream.wake_reader(&mut self.events);
                 taken
             }
         };
@@ -267,18 +268,14 @@ impl Session {
         let now = self.now;
         let round_trip = self.round_trip.get_or_insert_default();
         let ping = round_trip.next_ping(now);
-        let few_round_trips = round_trip.time().map(|time| time * GROWTH_ROUND_TRIPS);
+        let few_round_trips = round_trip.time().unwrap_or_default() * GROWTH_ROUND_TRIPS;
         let Some(stream) = self.streams.get(id) else { return };
-        let may_grow = (self.config.max_connection_buffer_bytes / 2).saturating_sub(self.growth);
-        let growth = match few_round_trips {
-            Some(time) if now - stream.window.granted_at() < time => {
-                let growth = stream.window.next_growth(self.config.max_window_bytes);
-                growth.min(u32::try_from(may_grow).unwrap_or(u32::MAX))
-            }
-            _ => 0,
-        };
-        let credit = stream.window.grant(growth, now);
-        self.growth += growth as usize;
+        let window = &mut stream.window;
+        let others = self.growth - window.growth() as usize;
+        let max = (self.config.max_connection_buffer_bytes / 2).saturating_sub(others);
+        let max = INITIAL_WINDOW_BYTES.saturating_add(u32::try_from(max).unwrap_or(u32::MAX));
+        let credit = window.grant(few_round_trips, max.min(self.config.max_window_bytes), now);
+        self.growth = others + window.growth() as usize;
         self.send(Frame::WindowUpdate { number: number_of(id), flags: Flags::NONE, credit });
         if let Some(value) = ping {
             self.send(Frame::Ping { flags: Flags::SYN, value });
@@ -364,7 +361,7 @@ impl Session {
         }
         for stream in self.streams.iter_mut() {
             stream.close_local(&mut self.events);
-            stream.reader.wake(stream.id, &mut self.events);
+            stream.wake_reader(&mut self.events);
         }
         if mem::take(&mut self.opener_waits) {
             self.events.push(StreamsEvent::CanOpen);
@@ -552,5 +549,27 @@ impl Muxer for Session {
         {
             self.send(bare(number_of(id), Flags::RST));
         }
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// The memory on the heap, without the nodes of the map and without what is shared with the driver's buffers.
+    pub(super) fn footprint(&mut self) -> usize {
+        let queues = self.control.capacity() * size_of::<Frame>()
+            + self.events.capacity() * size_of::<StreamsEvent>()
+            + self.round_trip.as_ref().map_or(0, |_| size_of::<RoundTrip>());
+        let (mut buffered, mut growth, mut streams) = (0, 0, 0);
+        for stream in self.streams.iter_mut() {
+            buffered += stream.received.len();
+            growth += stream.window.growth() as usize;
+            streams += size_of::<Stream>() + stream.received.footprint();
+        }
+        assert_eq!((self.buffered, self.growth), (buffered, growth));
+        queues + streams
+    }
+
+    pub(super) fn stream_count(&self) -> usize {
+        self.streams.inbound() + self.streams.outbound()
     }
 }

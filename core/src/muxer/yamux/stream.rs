@@ -6,6 +6,7 @@ use crate::muxer::parts::{Half, Reader, ReceiveBuffer};
 use crate::muxer::{StreamId, StreamsEvent};
 use crate::time::Instant;
 use std::mem;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -56,6 +57,12 @@ impl Stream {
         self.wake_writer(events);
     }
 
+    pub(super) fn wake_reader(&mut self, events: &mut Queue<StreamsEvent>) {
+        if self.reader.wake() {
+            events.push(StreamsEvent::Readable(self.id));
+        }
+    }
+
     pub(super) fn wake_writer(&mut self, events: &mut Queue<StreamsEvent>) {
         if mem::take(&mut self.writer_waits) {
             events.push(StreamsEvent::Writable(self.id));
@@ -71,13 +78,21 @@ pub(super) struct Window {
     credit: u32,
     /// What was read since the last grant.
     consumed: u32,
-    /// When that was; of a new stream, when it was opened.
-    granted_at: Instant,
+    /// How much was granted since `turned_at`.
+    granted: u32,
+    /// When the remote had last used up as much as the whole window; of a new stream, when it was opened.
+    turned_at: Instant,
 }
 
 impl Window {
     fn new(now: Instant) -> Self {
-        Self { size: INITIAL_WINDOW_BYTES, credit: INITIAL_WINDOW_BYTES, consumed: 0, granted_at: now }
+        Self {
+            size: INITIAL_WINDOW_BYTES,
+            credit: INITIAL_WINDOW_BYTES,
+            consumed: 0,
+            granted: 0,
+            turned_at: now,
+        }
     }
 
     /// By how much it has grown.
@@ -105,22 +120,22 @@ impl Window {
         self.consumed >= self.size / 2
     }
 
-    /// Since when what is consumed was consumed.
-    pub(super) fn granted_at(&self) -> Instant {
-        self.granted_at
-    }
-
-    /// Grants what was consumed, and `growth` beyond it. Returns the sum.
-    pub(super) fn grant(&mut self, growth: u32, now: Instant) -> u32 {
-        let granted = mem::take(&mut self.consumed) + growth;
+    /// Grants what was consumed, and as much again as the window grows. Returns the sum.
+    ///
+    /// It doubles, up to `max` in all, if a whole window was used up in less than `few_round_trips`.
+    pub(super) fn grant(&mut self, few_round_trips: Duration, max: u32, now: Instant) -> u32 {
+        let consumed = mem::take(&mut self.consumed);
+        self.granted = self.granted.saturating_add(consumed);
+        let mut growth = 0;
+        if self.granted >= self.size {
+            if now - self.turned_at < few_round_trips {
+                growth = self.size.min(max.saturating_sub(self.size));
+            }
+            self.granted = 0;
+            self.turned_at = now;
+        }
         self.size += growth;
-        self.credit += granted;
-        self.granted_at = now;
-        granted
-    }
-
-    /// How much it can grow at once: it doubles, up to `max` in all.
-    pub(super) fn next_growth(&self, max: u32) -> u32 {
-        self.size.min(max.saturating_sub(self.size))
+        self.credit += consumed + growth;
+        consumed + growth
     }
 }

@@ -14,7 +14,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(super) struct Table {
     role: Role,
-    // Boxed, because a map reserves the room of eleven entries for the first.
+    // Boxed, because a map moves its entries and reserves room for more.
     streams: Map<u32, Box<Stream>>,
     outbound: usize,
     /// The highest number that the remote has announced.
@@ -70,7 +70,7 @@ impl Table {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.streams.values_mut().map(Box::as_mut)
+        self.streams.iter_mut().map(|(_, stream)| stream.as_mut())
     }
 
     /// How many streams we opened.
