@@ -519,7 +519,9 @@ fn cve_2026_32314_a_new_stream_with_more_than_its_window_is_an_error() {
                 hostile.yamuxed();
                 hostile.send(&data(1, SYN, &vec![7; 256 * 1024 + excess]));
             },
-            &["connection: the peer broke the rules of yamux: it sent more than the window of a stream allows"],
+            &[
+                "connection: the peer broke the rules of yamux: it sent more than the window of a stream allows",
+            ],
         );
     }
 }

@@ -55,7 +55,15 @@ impl<'a> Hostile<'a> {
     pub(crate) fn new(bed: &'a mut Bed) -> Self {
         let keypair = Arc::new(Keypair::generate_ed25519(&mut Seed::reproducible(666)));
         let connection = ConnectionId(u64::MAX);
-        Self { bed, keypair, connection, handshake: None, channel: None, heard: BytesMut::new(), speaks_yamux: false }
+        Self {
+            bed,
+            keypair,
+            connection,
+            handshake: None,
+            channel: None,
+            heard: BytesMut::new(),
+            speaks_yamux: false,
+        }
     }
 
     pub(crate) fn peer(&self) -> PeerId {

@@ -11,6 +11,7 @@ mod ping;
 mod toys;
 
 use peerwork_core::muxer::mplex::{Mplex, WhenFull};
+use peerwork_core::muxer::yamux::Yamux;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
@@ -37,6 +38,9 @@ fn muxers() {
     for mplex in [Mplex::default(), tiny, Mplex { when_full: WhenFull::Reset, ..tiny }] {
         // An idle connection owns no buffer.
         MuxerSuite::new(mplex).assert_memory_returns(0, live_bytes);
+    }
+    for yamux in [Yamux::default(), Yamux { max_connection_buffer_bytes: 120, ..Yamux::default() }] {
+        MuxerSuite::new(yamux).assert_memory_returns(0, live_bytes);
     }
     MuxerSuite::new(ToyMux::default()).assert_memory_returns(4 * 1024, live_bytes);
 }

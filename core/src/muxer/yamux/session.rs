@@ -498,6 +498,10 @@ impl Muxer for Session {
         Ok(len)
     }
 
+    fn wants_transmit(&self) -> bool {
+        !self.control.is_empty()
+    }
+
     fn read(&mut self, id: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
         self.see(now);
         let dead = self.is_dead();
