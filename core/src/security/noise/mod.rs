@@ -17,6 +17,7 @@
 //!   remote would decide what the keys are.
 //! - **The muxer** is agreed on in the payloads: it is the first of the dialer's that the listener has too, which both sides work
 //!   out alike. Where a side announces none, or none that the other has, there is no muxer yet and multistream-select comes next.
+//!   js, as the dialer, takes the first of the listener's that it has instead: with it, have several muxers in the same order.
 //! - **A payload in message 1** is not encrypted and proves nothing. The specification keeps it empty; what a peer puts there all the
 //!   same is hashed, as any part of a handshake, and otherwise ignored, as go does.
 //! - **Unknown fields** of a payload are ignored: other extensions use them.

@@ -14,11 +14,10 @@ pub(super) const KEY_BYTES: usize = Curve::X25519.field_bytes();
 /// A public key of the remote.
 pub(super) type RemoteKey = [u8; KEY_BYTES];
 
-/// One side of a handshake. Each method but [`Pattern::split`] is one message, and its name says what is in it.
+/// One side of a handshake, which writes and reads the messages in turn.
 ///
-/// # Errors
-/// For all that read: [`SecurityError::Malformed`], the message is too short for its keys. [`SecurityError::NotAuthentic`]: it was not
-/// sealed with the keys that were agreed on, or a key is of low order.
+/// A message that is too short for its keys is [`SecurityError::Malformed`]; one that was not sealed with the keys that were agreed on, or
+/// has a key of low order, is [`SecurityError::NotAuthentic`].
 pub(super) struct Pattern {
     symmetric: Symmetric,
     static_key: Box<dyn EphemeralKey>,
