@@ -5,6 +5,7 @@
 
 pub mod noise;
 pub mod plaintext;
+pub mod pnet;
 pub mod secio;
 mod stepwise;
 #[cfg(test)]
