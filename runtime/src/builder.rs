@@ -15,6 +15,7 @@ use peerwork_core::protocols::Protocols;
 use peerwork_core::records::{RecordStore, Validator};
 use peerwork_core::routing::PeerRouting;
 use peerwork_core::security::SecurityProtocol;
+use peerwork_core::security::pnet::PreSharedKey;
 use peerwork_core::seed::Seed;
 use std::sync::Arc;
 
@@ -89,6 +90,12 @@ impl<P, R> NodeBuilder<P, R> {
     #[must_use]
     pub fn crypto(self, provider: impl CryptoProvider) -> Self {
         self.map(|node| node.crypto(provider))
+    }
+
+    /// Makes the node a member of the private network of `key`: it can talk only to nodes with the same key.
+    #[must_use]
+    pub fn private_network(self, key: PreSharedKey) -> Self {
+        self.map(|node| node.private_network(key))
     }
 
     /// Adds a source of peers' addresses. All are asked at once.

@@ -4,6 +4,7 @@ use crate::crypto::{self, CryptoProvider};
 use crate::muxer::MuxerProtocol;
 use crate::negotiation::ProtocolId;
 use crate::security::SecurityProtocol;
+use crate::security::pnet::PreSharedKey;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,12 @@ pub struct ConnectionConfig {
     pub muxers: Vec<Arc<dyn MuxerProtocol>>,
     /// Where signatures and ciphers come from.
     pub crypto: Arc<dyn CryptoProvider>,
+    /// The key of the [private network](crate::security::pnet) that the node belongs to: it can then talk only to nodes that have the
+    /// same key, in both directions. It protects byte streams; a [`Carrier`](super::Carrier) that stands on anything else does not
+    /// know of it, and has no place in a private network.
+    ///
+    /// Default: `None`.
+    pub private_network: Option<PreSharedKey>,
     /// Whether a dialer sends what it can of its last security protocol right behind that protocol's name, without waiting for the
     /// remote to accept it. Listeners take it: rust-libp2p always dials so. It saves a round trip with a protocol whose dialer speaks
     /// first, and none with secio and plaintext, where the listener's first message comes with its acceptance anyway. In return a
@@ -60,15 +67,15 @@ pub enum LazyStreams {
 }
 
 impl Default for ConnectionConfig {
-    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); answers are waited for unless they are
-    /// known; 15 s
-    /// for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be sent, 256 wishes, 1,024 streams in
-    /// negotiation.
+    /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); no private network; answers are waited
+    /// for unless they are known; 15 s for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be
+    /// sent, 256 wishes, 1,024 streams in negotiation.
     fn default() -> Self {
         Self {
             security: Vec::new(),
             muxers: Vec::new(),
             crypto: crypto::default_provider(),
+            private_network: None,
             lazy_security: false,
             lazy_streams: LazyStreams::Known,
             handshake_timeout: Duration::from_secs(15),

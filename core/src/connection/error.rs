@@ -6,6 +6,9 @@ use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::security::{ChannelError, SecurityError};
 use crate::swarm::ConnectionLimit;
 
+/// What is negotiated first.
+pub(super) const SECURITY: &str = "security protocol";
+
 /// Why a connection ended, or never came up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {
@@ -34,6 +37,9 @@ pub enum ConnectionError {
     /// The connection was not up in time. Blame: timeout.
     #[error("the peer did not finish the handshake in time")]
     HandshakeTimeout,
+    /// In a private network: nothing that the remote said made sense, or it said nothing and closed. Blame: see the cause.
+    #[error("{0}; in a private network that is what a peer without the same pre-shared key looks like")]
+    PrivateNetwork(Box<Self>),
     /// No stream needed the connection for the idle timeout. Blame: closed.
     #[error("the connection was idle")]
     Idle,
@@ -60,6 +66,7 @@ impl ConnectionError {
             Self::Channel(error) => error.blame(),
             Self::Muxer(error) => error.blame(),
             Self::Limit(limit) => limit.blame(),
+            Self::PrivateNetwork(cause) => cause.blame(),
             Self::HandshakeTimeout => Blame::Timeout,
             Self::Idle | Self::ClosedHere | Self::ClosedByPeer | Self::Broken => Blame::Closed,
         }
@@ -69,6 +76,19 @@ impl ConnectionError {
 impl ConnectionError {
     pub(super) fn security(protocol: &ProtocolId, error: SecurityError) -> Self {
         Self::Security { protocol: protocol.clone(), error: Box::new(error) }
+    }
+
+    /// The same as it concerns a private network, where a remote whose first words make no sense may have another key.
+    pub(super) fn in_private_network(self, has_heard: bool) -> Self {
+        let is_suspect = match &self {
+            Self::Negotiation { what: SECURITY, error: NegotiationError::BadHeader } => true,
+            Self::Negotiation { error: NegotiationError::Ended, .. }
+            | Self::HandshakeTimeout
+            | Self::ClosedByPeer
+            | Self::Broken => !has_heard,
+            _ => false,
+        };
+        if is_suspect { Self::PrivateNetwork(Box::new(self)) } else { self }
     }
 }
 

@@ -8,6 +8,7 @@
 //! transmit buffer, bytes that it did not take belong to the phase that follows.
 
 use super::carrier::{Carrier, CarrierEvent, Established};
+use super::error::SECURITY;
 use super::fairness::WriteTurns;
 use super::negotiator::Negotiator;
 use super::open::Open;
@@ -18,6 +19,7 @@ use crate::muxer::{
     MIN_FRAME_ROOM, Muxer, OpenError, ReadError, StreamId, Streams, StreamsEvent, WriteError,
 };
 use crate::negotiation::{NegotiationError, ProtocolId};
+use crate::security::pnet::Protection;
 use crate::security::{Handshake, HandshakeSetup, Opened, Role, Secured, SecurityError};
 use crate::time::{Deadline, Instant};
 use bytes::{Bytes, BytesMut};
@@ -26,6 +28,8 @@ use std::sync::Arc;
 /// A byte stream, upgraded to authenticated streams. The carrier under a TCP connection.
 pub struct Pipeline {
     config: Arc<ConnectionConfig>,
+    /// Of the private network, below everything else.
+    protection: Option<Box<Protection>>,
     role: Role,
     phase: Phase,
     transmit: Transmit,
@@ -80,7 +84,7 @@ enum Closing {
 }
 
 fn no_security(error: NegotiationError) -> ConnectionError {
-    ConnectionError::Negotiation { what: "security protocol", error }
+    ConnectionError::Negotiation { what: SECURITY, error }
 }
 
 fn no_muxer(error: NegotiationError) -> ConnectionError {
@@ -96,10 +100,14 @@ fn negotiator(role: Role, ids: Arc<[ProtocolId]>, lazy: bool, now: Instant) -> N
 
 impl Pipeline {
     /// Starts to upgrade a fresh byte stream.
-    pub fn new(config: Arc<ConnectionConfig>, setup: HandshakeSetup, now: Instant) -> Self {
+    pub fn new(config: Arc<ConnectionConfig>, mut setup: HandshakeSetup, now: Instant) -> Self {
+        let key = config.private_network.clone();
+        let protection =
+            key.map(|key| Box::new(Protection::new(key, &mut setup.seed.child("private network"))));
         let negotiator = negotiator(setup.role, config.security_ids(), config.lazy_security, now);
         let deadline = now + config.handshake_timeout;
         let mut pipeline = Self {
+            protection,
             role: setup.role,
             phase: Phase::Security(Box::new(SelectingSecurity { deadline, negotiator, setup })),
             transmit: Transmit::default(),
@@ -230,6 +238,10 @@ impl Pipeline {
         if let Phase::Remains { .. } = self.phase {
             return;
         }
+        let error = match &self.protection {
+            Some(protection) => error.in_private_network(protection.has_heard()),
+            None => error,
+        };
         let muxer = match self.take_phase() {
             Phase::Open(mut open) => {
                 if closing != Closing::Now {
@@ -318,17 +330,19 @@ impl Layer for Pipeline {
     type Error = ConnectionError;
 
     fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
-        if let (Some(closing), Phase::Remains { error, .. }) = (self.close, &self.phase) {
+        if self.close.is_some() {
             input.clear();
-            return if closing == Closing::Now { Err(error.clone()) } else { Ok(()) };
+        } else if self.protection.as_mut().is_none_or(|protection| protection.decrypt(input)) {
+            if let Err(error) = self.advance(input, now) {
+                self.fail(error, now);
+            }
+            if let Some(protection) = &mut self.protection {
+                protection.keep(input.len());
+            }
         }
-        let result = self.advance(input, now);
-        if let Err(error) = &result {
-            self.fail(error.clone(), now);
-        }
-        match self.close {
-            Some(Closing::Flushing { .. }) => Ok(()),
-            _ => result,
+        match (self.close, &self.phase) {
+            (Some(Closing::Now), Phase::Remains { error, .. }) => Err(error.clone()),
+            _ => Ok(()),
         }
     }
 
@@ -379,7 +393,9 @@ impl Layer for Pipeline {
         if self.close == Some(Closing::Now) || max == 0 {
             return 0;
         }
-        let mut sent = 0;
+        let start = out.len();
+        let nonce = self.protection.as_mut().map_or(0, |protection| protection.begin(out));
+        let mut sent = nonce;
         while sent < max {
             if self.transmit.len() < max - sent
                 && let Err(error) = self.fill(max - sent, now)
@@ -392,6 +408,9 @@ impl Layer for Pipeline {
                 0 => break,
                 taken => sent += taken,
             }
+        }
+        if let Some(protection) = &mut self.protection {
+            protection.encrypt(&mut out[start + nonce..]);
         }
         sent
     }

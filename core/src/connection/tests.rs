@@ -9,8 +9,8 @@ use super::*;
 #[test]
 fn the_parts_of_an_idle_connection_stay_small() {
     let parts = [
-        ("connection", size_of::<Connection>(), 464),
-        ("  of which the pipeline", size_of::<Pipeline>(), 176),
+        ("connection", size_of::<Connection>(), 472),
+        ("  of which the pipeline", size_of::<Pipeline>(), 184),
         ("  of which the reports to the node", size_of::<Reports>(), 88),
         ("stream, 8 of them for an answer that is not waited for", size_of::<Stream>(), 184),
         ("  of which a raw one", size_of::<Raw>(), 80),

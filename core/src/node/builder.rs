@@ -9,6 +9,7 @@ use crate::protocols::Protocols;
 use crate::records::{MemoryStore, RecordStore, Records, Validator, Validators};
 use crate::routing::{PeerRouting, Routing};
 use crate::security::SecurityProtocol;
+use crate::security::pnet::PreSharedKey;
 use crate::seed::Seed;
 use crate::time::Instant;
 use std::sync::Arc;
@@ -91,6 +92,13 @@ impl<P> NodeBuilder<P> {
     #[must_use]
     pub fn crypto(mut self, provider: impl CryptoProvider) -> Self {
         self.config.swarm.connection.crypto = Arc::new(provider);
+        self
+    }
+
+    /// Makes the node a member of the [private network](crate::security::pnet) of `key`: it can talk only to nodes with the same key.
+    #[must_use]
+    pub fn private_network(mut self, key: PreSharedKey) -> Self {
+        self.config.swarm.connection.private_network = Some(key);
         self
     }
 

@@ -23,7 +23,9 @@ pub enum InvalidKeyFile {
     #[error("its second line must say how the key is written: /base16/, /base64/ or /bin/")]
     BadEncoding,
     /// The key has too few or too many characters or bytes.
-    #[error("the key behind {encoding} must be {expected} {units} long and the last thing in the file; there are {found}")]
+    #[error(
+        "the key behind {encoding} must be {expected} {units} long and the last thing in the file; there are {found}"
+    )]
     WrongLength {
         /// The second line.
         encoding: &'static str,

@@ -107,8 +107,7 @@ fn bad_key_files() {
     let base16 = |found| WrongLength { encoding: "/base16/", units: "characters", expected: 64, found };
     let base64 = |found| WrongLength { encoding: "/base64/", units: "characters", expected: 44, found };
     let bin = |found| WrongLength { encoding: "/bin/", units: "bytes", expected: 32, found };
-    let digit =
-        |position| BadCharacter { encoding: "/base16/", alphabet: "0 to 9 and a to f", position };
+    let digit = |position| BadCharacter { encoding: "/base16/", alphabet: "0 to 9 and a to f", position };
     let letter = |position| BadCharacter {
         encoding: "/base64/",
         alphabet: "A to Z, a to z, 0 to 9, + and /, and = at the end",
