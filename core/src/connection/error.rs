@@ -3,6 +3,7 @@
 use crate::machine::{Blame, End};
 use crate::muxer::MuxerError;
 use crate::negotiation::{NegotiationError, ProtocolId};
+use crate::security::pnet::ReflectedNonce;
 use crate::security::{ChannelError, SecurityError};
 use crate::swarm::ConnectionLimit;
 
@@ -40,6 +41,9 @@ pub enum ConnectionError {
     /// In a private network: nothing that the remote said made sense, or it said nothing and closed. Blame: see the cause.
     #[error("{0}; in a private network that is what a peer without the same pre-shared key looks like")]
     PrivateNetwork(Box<Self>),
+    /// In a private network: the remote sent our own nonce back, since it could make nothing of another. Blame: the peer.
+    #[error("the peer sends back what it gets, so it does not have the private network's pre-shared key")]
+    Reflected,
     /// No stream needed the connection for the idle timeout. Blame: closed.
     #[error("the connection was idle")]
     Idle,
@@ -67,6 +71,7 @@ impl ConnectionError {
             Self::Muxer(error) => error.blame(),
             Self::Limit(limit) => limit.blame(),
             Self::PrivateNetwork(cause) => cause.blame(),
+            Self::Reflected => Blame::Peer,
             Self::HandshakeTimeout => Blame::Timeout,
             Self::Idle | Self::ClosedHere | Self::ClosedByPeer | Self::Broken => Blame::Closed,
         }
@@ -89,6 +94,12 @@ impl ConnectionError {
             _ => false,
         };
         if is_suspect { Self::PrivateNetwork(Box::new(self)) } else { self }
+    }
+}
+
+impl From<ReflectedNonce> for ConnectionError {
+    fn from(_: ReflectedNonce) -> Self {
+        Self::Reflected
     }
 }
 

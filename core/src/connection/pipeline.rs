@@ -122,6 +122,20 @@ impl Pipeline {
         pipeline
     }
 
+    /// Takes the private network's protection off `input`, if there is one, and runs the phases.
+    fn decrypt_and_advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+        if let Some(protection) = &mut self.protection
+            && !protection.decrypt(input)?
+        {
+            return Ok(());
+        }
+        let result = self.advance(input, now);
+        if let Some(protection) = &mut self.protection {
+            protection.keep(input.len());
+        }
+        result
+    }
+
     /// Runs the phases on `input` until they need more.
     fn advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
         loop {
@@ -332,13 +346,8 @@ impl Layer for Pipeline {
     fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
         if self.close.is_some() {
             input.clear();
-        } else if self.protection.as_mut().is_none_or(|protection| protection.decrypt(input)) {
-            if let Err(error) = self.advance(input, now) {
-                self.fail(error, now);
-            }
-            if let Some(protection) = &mut self.protection {
-                protection.keep(input.len());
-            }
+        } else if let Err(error) = self.decrypt_and_advance(input, now) {
+            self.fail(error, now);
         }
         match (self.close, &self.phase) {
             (Some(Closing::Now), Phase::Remains { error, .. }) => Err(error.clone()),

@@ -1,4 +1,4 @@
-//! Peer ids, keys and signed peer records.
+//! Peer ids, keys, those of private networks too, and signed peer records.
 
 use bytes::Bytes;
 use peerwork_core::crypto::{CryptoProvider, Insecure, Portable};
@@ -6,6 +6,7 @@ use peerwork_core::identity::{
     Envelope, Keypair, MAX_PEER_ADDRESSES, PEER_RECORD, PeerId, PublicKey, ROUTING_STATE_RECORD,
     SignedPeerRecord,
 };
+use peerwork_core::security::pnet::PreSharedKey;
 
 /// A peer id that is read from bytes or from text keeps its value in every form.
 pub fn peer_id(data: &[u8]) {
@@ -38,6 +39,15 @@ pub fn keys(data: &[u8]) {
         if let Ok(signature) = Portable.sign(&pair, data) {
             assert!(Portable.verify(pair.public(), data, &signature));
         }
+    }
+}
+
+/// The key of a private network that is read from a file is written so that it is read as the same one.
+pub fn pre_shared_key(data: &[u8]) {
+    if let Ok(key) = PreSharedKey::from_key_file(data) {
+        let again =
+            PreSharedKey::from_key_file(key.to_key_file().as_bytes()).expect("what we write, we read");
+        assert_eq!(again.fingerprint(), key.fingerprint());
     }
 }
 

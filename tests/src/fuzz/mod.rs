@@ -19,7 +19,7 @@ mod yamux;
 pub use address::address;
 pub use connection_pair::connection_pair;
 pub use identify::identify;
-pub use identity::{keys, peer_id, signed_peer_record};
+pub use identity::{keys, peer_id, pre_shared_key, signed_peer_record};
 pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
 pub use security::{noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake};
@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("noise_handshake", noise_handshake),
     ("peer_id", peer_id),
     ("plaintext_exchange", plaintext_exchange),
+    ("pre_shared_key", pre_shared_key),
     ("protobuf", protobuf),
     ("secio_frames", secio_frames),
     ("secio_handshake", secio_handshake),

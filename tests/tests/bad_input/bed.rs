@@ -14,6 +14,7 @@ use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{StreamCloseCause, StreamKey, Target};
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
+use peerwork_core::security::pnet::PreSharedKey;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{DialError, ListenerId, SwarmEvent, SwarmInput, Usage};
@@ -95,6 +96,8 @@ pub(crate) struct Bed {
     pub(crate) reports: Vec<Report>,
     /// What hostile peers told of themselves, and what was accepted of it.
     pub(crate) infos: Vec<Arc<IdentifyInfo>>,
+    /// The key of the private network that everybody is in, but the hostile peers.
+    key: Option<PreSharedKey>,
     bystander: ConnectionId,
     /// What there is while only the bystander is connected.
     quiet: Option<(usize, usize, Usage)>,
@@ -104,11 +107,15 @@ pub(crate) struct Bed {
 impl Bed {
     /// A victim and a bystander who talks to it.
     pub(crate) fn new() -> Self {
-        Self::with(|builder| builder)
+        Self::with(None)
     }
 
-    /// The same with a victim that is configured otherwise.
-    pub(crate) fn with(configure: impl FnOnce(NodeBuilder) -> NodeBuilder) -> Self {
+    /// The same in a private network.
+    pub(crate) fn private() -> Self {
+        Self::with(Some(PreSharedKey::from_secret(&[7; 32])))
+    }
+
+    fn with(key: Option<PreSharedKey>) -> Self {
         let now = Instant::ORIGIN;
         let builder = NodeBuilder::new()
             .security(Secio::default())
@@ -119,8 +126,9 @@ impl Bed {
             .configure(|config| {
                 config.ping.interval = None;
                 config.swarm.connection.lazy_streams = LazyStreams::Always;
+                config.swarm.connection.private_network = key.clone();
             });
-        let mut victim = configure(builder).build_local(Seed::reproducible(1), now).unwrap();
+        let mut victim = builder.build_local(Seed::reproducible(1), now).unwrap();
         victim.handle_protocol(ECHO, now);
         let listener = victim.listen("/ip4/192.0.2.1/tcp/1".parse().unwrap(), now);
         let mut bed = Self {
@@ -132,6 +140,7 @@ impl Bed {
             reads: true,
             reports: Vec::new(),
             infos: Vec::new(),
+            key,
             bystander: ConnectionId(0),
             quiet: None,
             counter: 100,
@@ -160,7 +169,10 @@ impl Bed {
     fn greet(&mut self) -> ConnectionId {
         self.counter += 1;
         let builder = NodeBuilder::new().security(Secio::default()).muxer(Mplex::default());
-        let builder = builder.configure(|config| config.ping.interval = None);
+        let builder = builder.configure(|config| {
+            config.ping.interval = None;
+            config.swarm.connection.private_network = self.key.clone();
+        });
         let mut node = builder.build_local(Seed::reproducible(self.counter), self.now).unwrap();
         let address = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
         node.dial(address, self.now);

@@ -15,6 +15,7 @@ mod hostile;
 mod muxing;
 mod negotiating;
 mod noise;
+mod private;
 mod securing;
 mod streams;
 mod variants;
@@ -89,9 +90,8 @@ fn lost(hostile: &mut Hostile<'_>) -> Vec<Loses> {
     lost
 }
 
-/// Runs the rows one after the other against one node and returns the names of all errors that it reported.
-fn run(rows: &[Row]) -> BTreeSet<&'static str> {
-    let mut bed = Bed::new();
+/// Runs the rows one after the other against the node of `bed` and returns the names of all errors that it reported.
+fn run(mut bed: Bed, rows: &[Row]) -> BTreeSet<&'static str> {
     let (mut errors, mut faults) = (BTreeSet::new(), String::new());
     for row in rows {
         match row.run(&mut bed) {
@@ -108,8 +108,16 @@ fn run(rows: &[Row]) -> BTreeSet<&'static str> {
 
 #[test]
 fn every_attack_costs_its_author_what_it_should_and_nobody_else() {
-    let tables = [negotiating::ROWS, securing::ROWS, noise::ROWS, muxing::ROWS, yamux::ROWS, streams::ROWS];
-    let runs = tables.map(|rows| std::thread::spawn(move || run(rows)));
+    let tables: [(fn() -> Bed, &[Row]); 7] = [
+        (Bed::new, negotiating::ROWS),
+        (Bed::new, securing::ROWS),
+        (Bed::new, noise::ROWS),
+        (Bed::new, muxing::ROWS),
+        (Bed::new, yamux::ROWS),
+        (Bed::new, streams::ROWS),
+        (Bed::private, private::ROWS),
+    ];
+    let runs = tables.map(|(bed, rows)| std::thread::spawn(move || run(bed(), rows)));
     let results = runs.map(std::thread::JoinHandle::join);
     let seen: BTreeSet<_> = results
         .into_iter()

@@ -42,7 +42,9 @@ errors! {
     ChannelError, channel: by a peer [TooLarge, Malformed, NotAuthentic], by no peer [Exhausted];
     MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood, SessionEnded, Ended], by no peer [];
     ConnectionError, connection:
-        by a peer [Negotiation, Security, Channel, Muxer, HandshakeTimeout, Idle, Limit, ClosedByPeer, Broken],
+        by a peer [
+            Negotiation, Security, Channel, Muxer, HandshakeTimeout, PrivateNetwork, Reflected, Idle, Limit, ClosedByPeer, Broken
+        ],
         by no peer [ClosedHere];
     ConnectionLimit, limit: by a peer [PerPeer, PendingInbound], by no peer [Total, Inbound, Outbound, PendingOutbound];
     DialError, dial:
@@ -99,6 +101,9 @@ pub(crate) fn of_report(report: &Report, names: &mut BTreeSet<&'static str>) {
 
 fn of_connection(error: &ConnectionError, names: &mut BTreeSet<&'static str>) {
     names.insert(connection(error));
+    if let ConnectionError::PrivateNetwork(cause) = error {
+        of_connection(cause, names);
+    }
     names.extend(match error {
         ConnectionError::Negotiation { error, .. } => Some(negotiation(error)),
         ConnectionError::Security { error, .. } => Some(security(error)),

@@ -12,6 +12,7 @@ use peerwork_core::protocols::identify::{IdentifyError, IdentifyEvent};
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{StreamCloseCause, StreamKey, Target};
 use peerwork_core::security::Role;
+use peerwork_core::security::pnet::PreSharedKey;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::{Deadline, Instant};
@@ -39,9 +40,16 @@ pub(crate) struct Connecting {
     pub(crate) security: Security,
     /// Whether nothing that can be left unanswered is waited for.
     pub(crate) lazy: bool,
+    /// Whether both are in a private network.
+    pub(crate) private: bool,
 }
 
 impl Connecting {
+    /// With plaintext, and nothing special.
+    pub(crate) const fn plain(role: Role) -> Self {
+        Self { role, security: Security::Plaintext, lazy: false, private: false }
+    }
+
     fn partner(self) -> Self {
         let role = if self.role == Role::Dialer { Role::Listener } else { Role::Dialer };
         Self { role, ..self }
@@ -53,7 +61,8 @@ impl LayerSubject for Connecting {
 
     fn name(&self) -> String {
         let lazy = if self.lazy { ", lazy" } else { "" };
-        format!("node, {:?}, {:?}{lazy}", self.security, self.role).to_lowercase()
+        let private = if self.private { ", private network" } else { "" };
+        format!("node, {:?}, {:?}{lazy}{private}", self.security, self.role).to_lowercase()
     }
 
     fn build(&self, case: u64, now: Instant) -> NodePipe {
@@ -63,6 +72,8 @@ impl LayerSubject for Connecting {
             config.swarm.connection.lazy_security = self.lazy;
             config.swarm.connection.lazy_streams =
                 if self.lazy { LazyStreams::Always } else { LazyStreams::Never };
+            config.swarm.connection.private_network =
+                self.private.then(|| PreSharedKey::from_secret(&[7; 32]));
             config.ping.interval = None;
         });
         let seed = Seed::reproducible(case).child(&format!("{:?}", self.role));

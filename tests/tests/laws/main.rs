@@ -81,7 +81,7 @@ fn every_machine() -> Vec<Proof> {
         proofs.extend(security(ToyAead, crypto));
         for security in [Security::Noise(crypto), Security::Secio(crypto)] {
             proofs.extend(
-                [Role::Dialer, Role::Listener].map(|role| layer(Connecting { role, security, lazy: false })),
+                [Role::Dialer, Role::Listener].map(|role| layer(Connecting { security, ..Connecting::plain(role) })),
             );
         }
     }
@@ -92,10 +92,24 @@ fn every_machine() -> Vec<Proof> {
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),
-        layer(Connecting { role: Role::Dialer, security: Security::Plaintext, lazy: false }),
-        layer(Connecting { role: Role::Dialer, security: Security::Secio(Crypto::Portable), lazy: true }),
-        layer(Connecting { role: Role::Dialer, security: Security::Noise(Crypto::Portable), lazy: true }),
-        layer(Connecting { role: Role::Listener, security: Security::Noise(Crypto::Portable), lazy: true }),
+        layer(Connecting::plain(Role::Dialer)),
+        layer(Connecting {
+            security: Security::Secio(Crypto::Portable),
+            lazy: true,
+            ..Connecting::plain(Role::Dialer)
+        }),
+        layer(Connecting {
+            security: Security::Noise(Crypto::Portable),
+            lazy: true,
+            ..Connecting::plain(Role::Dialer)
+        }),
+        layer(Connecting {
+            security: Security::Noise(Crypto::Portable),
+            lazy: true,
+            ..Connecting::plain(Role::Listener)
+        }),
+        layer(Connecting { private: true, ..Connecting::plain(Role::Dialer) }),
+        layer(Connecting { private: true, ..Connecting::plain(Role::Listener) }),
     ]);
     proofs
 }

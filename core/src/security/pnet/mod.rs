@@ -21,7 +21,7 @@ mod protection;
 mod tests;
 
 pub use key_file::InvalidKeyFile;
-pub(crate) use protection::Protection;
+pub(crate) use protection::{Protection, ReflectedNonce};
 
 use crate::seed::Seed;
 use data_encoding::HEXLOWER;

@@ -15,10 +15,14 @@ const NONCE_BYTES: usize = 24;
 /// Our nonce leaves before anything is heard of the remote: js and rust say nothing before they have it.
 pub(crate) struct Protection {
     outgoing: XSalsa20,
-    /// Ours, until it has left.
-    nonce: Option<[u8; NONCE_BYTES]>,
+    nonce: [u8; NONCE_BYTES],
+    has_begun: bool,
     incoming: Incoming,
 }
+
+/// The remote sent our own nonce back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ReflectedNonce;
 
 enum Incoming {
     AwaitNonce(PreSharedKey),
@@ -34,15 +38,16 @@ impl Protection {
     pub(crate) fn new(key: PreSharedKey, seed: &mut Seed) -> Self {
         let nonce = seed.bytes();
         let outgoing = XSalsa20::new((&*key.0).into(), (&nonce).into());
-        Self { outgoing, nonce: Some(nonce), incoming: Incoming::AwaitNonce(key) }
+        Self { outgoing, nonce, has_begun: false, incoming: Incoming::AwaitNonce(key) }
     }
 
     /// Appends our nonce, the first time. Returns how many bytes that are.
     pub(crate) fn begin(&mut self, out: &mut BytesMut) -> usize {
-        self.nonce.take().map_or(0, |nonce| {
-            out.extend_from_slice(&nonce);
-            nonce.len()
-        })
+        if mem::replace(&mut self.has_begun, true) {
+            return 0;
+        }
+        out.extend_from_slice(&self.nonce);
+        NONCE_BYTES
     }
 
     /// Encrypts the next bytes to be sent.
@@ -51,9 +56,15 @@ impl Protection {
     }
 
     /// Decrypts what is new in `input`, behind what [`keep`](Self::keep) was told of. False: the remote's nonce is not complete.
-    pub(crate) fn decrypt(&mut self, input: &mut BytesMut) -> bool {
+    ///
+    /// # Errors
+    /// The remote's nonce is ours. Whoever guesses what we sent could answer without the key then.
+    pub(crate) fn decrypt(&mut self, input: &mut BytesMut) -> Result<bool, ReflectedNonce> {
         if let Incoming::AwaitNonce(key) = &self.incoming {
-            let Some(nonce) = input.first_chunk::<NONCE_BYTES>() else { return false };
+            let Some(nonce) = input.first_chunk::<NONCE_BYTES>() else { return Ok(false) };
+            if *nonce == self.nonce {
+                return Err(ReflectedNonce);
+            }
             let cipher = XSalsa20::new((&*key.0).into(), nonce.into());
             input.advance(NONCE_BYTES);
             self.incoming = Incoming::Open { cipher, decrypted: 0, has_heard: false };
@@ -64,7 +75,7 @@ impl Protection {
             *has_heard |= !new.is_empty();
             cipher.apply_keystream(new);
         }
-        true
+        Ok(true)
     }
 
     /// So many bytes of the input were left, and come again at the front of the next.
