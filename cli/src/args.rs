@@ -104,9 +104,11 @@ Examples:
     /// Writes a new private key to a file, in the encoding that all libp2p implementations share and readable by its owner
     /// only, and prints the peer id that belongs to it. An existing file is never overwritten.
     #[command(after_help = "\
-Example:
+Examples:
   peerwork keygen --out node.key
-  peerwork listen --security secio --muxer mplex --key-file node.key")]
+  peerwork listen --security secio --muxer mplex --key-file node.key
+  peerwork keygen --private-network swarm.key
+  peerwork listen --security secio --muxer mplex --private-network swarm.key")]
     Keygen {
         /// Where to write the key
         #[arg(long, value_name = "FILE", default_value = "peerwork.key")]
@@ -114,6 +116,11 @@ Example:
         /// The type of the key
         #[arg(long = "type", value_name = "TYPE", default_value = "ed25519")]
         key_type: KeyType,
+        /// Make the pre-shared key of a private network instead, and write it here
+        ///
+        /// Every member needs a copy of the file, and nobody else may have one. Its fingerprint can be shown to anybody.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "key_type"])]
+        private_network: Option<PathBuf>,
     },
 }
 
@@ -143,6 +150,11 @@ pub(crate) struct NodeOptions {
     /// Take the node's identity from a key file that keygen wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Talk only to nodes with the same pre-shared key, that of this file (often called swarm.key)
+    ///
+    /// keygen --private-network makes one. With LIBP2P_FORCE_PNET=1 in the environment, no node starts without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) private_network: Option<PathBuf>,
     /// Where signatures, key agreement and ciphers come from
     #[arg(long, value_name = "PROVIDER", value_enum, default_value_t)]
     pub(crate) crypto: Crypto,
@@ -168,7 +180,11 @@ impl NodeOptions {
 
     /// What the other side has to say to understand this one.
     pub(crate) fn protocols(&self) -> String {
-        format!("--security {} --muxer {}", names(&self.security), names(&self.muxer))
+        let mut options = format!("--security {} --muxer {}", names(&self.security), names(&self.muxer));
+        if let Some(file) = &self.private_network {
+            options.push_str(&format!(" --private-network {}", file.display()));
+        }
+        options
     }
 }
 

@@ -52,6 +52,11 @@ pub(crate) enum Failure {
         /// Why.
         error: KeyFileError,
     },
+    /// The environment forbids nodes outside of a private network.
+    #[error(
+        "LIBP2P_FORCE_PNET=1 forbids a node outside of a private network; say with --private-network FILE which key to use"
+    )]
+    NoPrivateNetwork,
     /// The peer did not answer a ping.
     #[error("{0}")]
     Ping(PingError),
@@ -147,6 +152,9 @@ fn explain_dial(address: &Multiaddr, error: &DialError) -> String {
         }
         DialError::Timeout | DialError::Connection(ConnectionError::HandshakeTimeout) => {
             "; see whether a libp2p node runs there, or give it more --timeout"
+        }
+        DialError::Connection(ConnectionError::PrivateNetwork(_) | ConnectionError::Reflected) => {
+            "; see whether the peer uses the same --private-network file"
         }
         DialError::Connection(ConnectionError::Negotiation { what: "muxer", .. }) => {
             "; see whether a libp2p node runs there, or use another --muxer"

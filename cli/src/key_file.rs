@@ -1,6 +1,7 @@
-//! Key files: a private key in libp2p's protobuf encoding, for its owner's eyes only.
+//! Key files, for their owner's eyes only: a private key in libp2p's protobuf encoding, or the pre-shared key of a private network.
 
 use peerwork_tokio::core::identity::{InvalidKey, Keypair};
+use peerwork_tokio::core::security::pnet::{InvalidKeyFile, PreSharedKey};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -13,7 +14,7 @@ const MAX_BYTES: usize = 16 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyFileError {
     /// There is none.
-    #[error("there is no such file; peerwork keygen --out FILE makes one")]
+    #[error("there is no such file; peerwork keygen makes one")]
     Missing,
     /// It is a folder, a pipe or a device.
     #[error("it is no ordinary file; use a file that peerwork keygen made")]
@@ -30,22 +31,37 @@ pub(crate) enum KeyFileError {
     /// Its contents are no key that can be used.
     #[error("{0} (peerwork keygen makes one)")]
     Invalid(InvalidKey),
+    /// Its contents are no pre-shared key.
+    #[error("{0} (peerwork keygen --private-network FILE makes one)")]
+    InvalidPreShared(InvalidKeyFile),
     /// The system does not let it be read.
     #[error("it cannot be read: {0}")]
     Read(io::Error),
     /// There is a file of that name, which will not be overwritten.
-    #[error("it exists already and is not overwritten; choose another name with --out")]
+    #[error("it exists already and is not overwritten; choose another name")]
     Exists,
     /// The system does not let it be written.
-    #[error("it cannot be written: {0}; choose another place with --out")]
+    #[error("it cannot be written: {0}; choose another place")]
     Write(io::Error),
 }
 
-/// Reads a key.
+/// Reads a private key.
 ///
 /// # Errors
 /// The file is not there, no ordinary file, not private, not readable, or does not hold a key.
 pub(crate) fn read(path: &Path) -> Result<Keypair, KeyFileError> {
+    Keypair::from_protobuf(&contents(path)?).map_err(KeyFileError::Invalid)
+}
+
+/// Reads the key of a private network.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_pre_shared(path: &Path) -> Result<PreSharedKey, KeyFileError> {
+    PreSharedKey::from_key_file(&contents(path)?).map_err(KeyFileError::InvalidPreShared)
+}
+
+fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing,
         _ => KeyFileError::Read(error),
@@ -62,19 +78,19 @@ pub(crate) fn read(path: &Path) -> Result<Keypair, KeyFileError> {
     if bytes.len() > MAX_BYTES {
         return Err(KeyFileError::TooLong);
     }
-    Keypair::from_protobuf(&bytes).map_err(KeyFileError::Invalid)
+    Ok(bytes)
 }
 
-/// Writes a key to a new file, readable by its owner only from the start.
+/// Writes the contents of a key file to a new file, readable by its owner only from the start.
 ///
 /// # Errors
 /// There is a file already, or the system does not let it be written; nothing is left behind then.
-pub(crate) fn write(path: &Path, keypair: &Keypair) -> Result<(), KeyFileError> {
+pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), KeyFileError> {
     let mut file = private().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists,
         _ => KeyFileError::Write(error),
     })?;
-    file.write_all(&keypair.to_protobuf()).and_then(|()| file.sync_all()).map_err(|error| {
+    file.write_all(contents).and_then(|()| file.sync_all()).map_err(|error| {
         // The first error is the one to report.
         drop(fs::remove_file(path));
         KeyFileError::Write(error)

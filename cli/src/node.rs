@@ -14,6 +14,7 @@ use peerwork_tokio::core::identity::{Keypair, PeerId};
 use peerwork_tokio::core::muxer::mplex::Mplex;
 use peerwork_tokio::core::negotiation::ProtocolId;
 use peerwork_tokio::core::security::plaintext::Plaintext;
+use peerwork_tokio::core::security::pnet::PreSharedKey;
 use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
 use peerwork_tokio::core::seed::Seed;
 use peerwork_tokio::{Connected, Node, NodeBuilder};
@@ -24,6 +25,9 @@ use std::time::Duration;
 
 /// How long open connections get to close in order when a node stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The environment variable that libp2p programs share: with `1`, no node may start outside of a private network.
+const FORCE_PRIVATE_NETWORK: &str = "LIBP2P_FORCE_PNET";
 
 /// Starts a node that serves echo, with the identity of the key file or a new one.
 ///
@@ -51,7 +55,11 @@ async fn start_as(options: &NodeOptions, identity: Keypair) -> Result<Node, Fail
     let crypto = crypto(options.crypto);
     // Otherwise every handshake would fail.
     crypto.sign(&identity, b"").map_err(Failure::CannotSign)?;
-    let node = builder(options, crypto, identity).start().await?;
+    let mut builder = builder(options, crypto, identity);
+    if let Some(key) = private_network(options)? {
+        builder = builder.private_network(key);
+    }
+    let node = builder.start().await?;
     echo::serve(&node).await?;
     Ok(node)
 }
@@ -66,6 +74,16 @@ fn crypto(crypto: Crypto) -> Arc<dyn CryptoProvider> {
 
 fn read_key(path: &Path) -> Result<Keypair, Failure> {
     key_file::read(path).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })
+}
+
+/// The key of the private network that the node is to be in, if any.
+fn private_network(options: &NodeOptions) -> Result<Option<PreSharedKey>, Failure> {
+    let Some(path) = &options.private_network else {
+        let is_forced = std::env::var_os(FORCE_PRIVATE_NETWORK).is_some_and(|value| value == "1");
+        return if is_forced { Err(Failure::NoPrivateNetwork) } else { Ok(None) };
+    };
+    let key = key_file::read_pre_shared(path);
+    key.map(Some).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })
 }
 
 fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Keypair) -> NodeBuilder {

@@ -1,10 +1,12 @@
-//! `peerwork keygen`: an identity that lasts.
+//! `peerwork keygen`: an identity that lasts, or the key of a private network.
 
 use crate::args::KeyType;
 use crate::failure::Failure;
 use crate::key_file;
 use crate::keypair;
+use crate::node;
 use crate::output::{Output, Palette, Report};
+use peerwork_tokio::core::security::pnet::PreSharedKey;
 use serde::Serialize;
 use std::path::Path;
 
@@ -14,7 +16,8 @@ use std::path::Path;
 /// The file exists or cannot be written; the system gives no randomness.
 pub(crate) fn run(path: &Path, key_type: KeyType, output: &Output) -> Result<(), Failure> {
     let keypair = keypair::generate(key_type)?;
-    key_file::write(path, &keypair).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
+    key_file::write(path, &keypair.to_protobuf())
+        .map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
     let public = keypair.public();
     let key = Key {
         file: path.display().to_string(),
@@ -22,6 +25,18 @@ pub(crate) fn run(path: &Path, key_type: KeyType, output: &Output) -> Result<(),
         peer: public.to_peer_id().to_string(),
     };
     Ok(output.success(&key)?)
+}
+
+/// Writes the key of a new private network to the file `path`.
+///
+/// # Errors
+/// The file exists or cannot be written; the system gives no randomness.
+pub(crate) fn private_network(path: &Path, output: &Output) -> Result<(), Failure> {
+    let key = PreSharedKey::generate(&mut node::seed()?);
+    key_file::write(path, key.to_key_file().as_bytes())
+        .map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
+    let network = Network { file: path.display().to_string(), fingerprint: key.fingerprint().to_string() };
+    Ok(output.success(&network)?)
 }
 
 /// A new key.
@@ -39,6 +54,24 @@ impl Report for Key {
             palette.rows(&[("peer id", &self.peer), ("key file", &self.file), ("type", &self.key_type)]);
         let hint = format!(
             "Keep the file secret. A node with this identity:\n  peerwork listen --security secio --muxer mplex --key-file {}",
+            self.file
+        );
+        format!("{rows}\n{}", palette.faint(hint))
+    }
+}
+
+/// The key of a new private network.
+#[derive(Serialize)]
+struct Network {
+    file: String,
+    fingerprint: String,
+}
+
+impl Report for Network {
+    fn text(&self, palette: &Palette) -> String {
+        let rows = palette.rows(&[("fingerprint", &self.fingerprint), ("key file", &self.file)]);
+        let hint = format!(
+            "Keep the file secret, and give a copy to every member. A node of this network:\n  peerwork listen --security secio --muxer mplex --private-network {}",
             self.file
         );
         format!("{rows}\n{}", palette.faint(hint))

@@ -22,6 +22,7 @@ pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failur
         Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,
         Command::Identify { target, options } => identify::run(&target.address, options, output).await,
         Command::Echo { target, bytes, options } => echo::run(&target.address, *bytes, options, output).await,
-        Command::Keygen { out, key_type } => keygen::run(out, *key_type, output),
+        Command::Keygen { private_network: Some(path), .. } => keygen::private_network(path, output),
+        Command::Keygen { out, key_type, private_network: None } => keygen::run(out, *key_type, output),
     }
 }

@@ -41,7 +41,7 @@ fn a_key_is_made_once_and_used_again_and_again() {
     let before = fs::read(&path).expect("the file is there");
     let again = peerwork(&["keygen", "--out", text(&path)]);
     let expected = format!(
-        "the key file {}: it exists already and is not overwritten; choose another name with --out",
+        "the key file {}: it exists already and is not overwritten; choose another name",
         text(&path)
     );
     assert_eq!(again.failure(), expected);
@@ -114,8 +114,7 @@ fn a_key_is_for_its_owner_only() {
 fn no_key_file() {
     let folder = folder("no_key_file");
     let path = folder.join("missing");
-    let expected =
-        format!("the key file {}: there is no such file; peerwork keygen --out FILE makes one", text(&path));
+    let expected = format!("the key file {}: there is no such file; peerwork keygen makes one", text(&path));
     assert_eq!(peerwork(&["demo", "--key-file", text(&path)]).failure(), expected);
     for no_file in [text(&folder), "/dev/null"] {
         let expected =

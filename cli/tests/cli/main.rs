@@ -5,4 +5,5 @@ mod damaged_keys;
 mod help;
 mod keys;
 mod nodes;
+mod private_network;
 mod program;

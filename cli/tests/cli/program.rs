@@ -89,8 +89,20 @@ impl Running {
     /// Starts the program with an output of the caller's; what goes there is not seen here.
     #[track_caller]
     pub(crate) fn start_with_output(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
+        Self::start_in(&[], arguments, stdout, stderr)
+    }
+
+    /// The same with these variables in its environment.
+    #[track_caller]
+    pub(crate) fn start_in(
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+        stdout: Stdio,
+        stderr: Stdio,
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_peerwork"));
-        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        command.env_remove("RUST_LOG").env_remove("LIBP2P_FORCE_PNET").envs(environment.iter().copied());
+        command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let mut child = command.spawn().expect("the program starts");
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (sender, lines) = channel();

@@ -23,6 +23,7 @@ use crate::security::pnet::Protection;
 use crate::security::{Handshake, HandshakeSetup, Opened, Role, Secured, SecurityError};
 use crate::time::{Deadline, Instant};
 use bytes::{Bytes, BytesMut};
+use std::mem;
 use std::sync::Arc;
 
 /// A byte stream, upgraded to authenticated streams. The carrier under a TCP connection.
@@ -122,16 +123,15 @@ impl Pipeline {
         pipeline
     }
 
-    /// Takes the private network's protection off `input`, if there is one, and runs the phases.
-    fn decrypt_and_advance(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
+    /// Runs the phases on what the private network's protection has decrypted, if there is one.
+    fn advance_plain(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        let plain = self.protection.as_mut().map(|protection| mem::take(&mut protection.plain));
+        let mut plain = plain.unwrap_or_default();
+        let result = self.advance(&mut plain, now);
         if let Some(protection) = &mut self.protection
-            && !protection.decrypt(input)?
+            && !plain.is_empty()
         {
-            return Ok(());
-        }
-        let result = self.advance(input, now);
-        if let Some(protection) = &mut self.protection {
-            protection.keep(input.len());
+            protection.plain = plain;
         }
         result
     }
@@ -244,7 +244,7 @@ impl Pipeline {
 
     /// Takes the phase out for a transition, leaving a tombstone.
     fn take_phase(&mut self) -> Phase {
-        std::mem::replace(&mut self.phase, Phase::Remains { error: ConnectionError::Broken, muxer: None })
+        mem::replace(&mut self.phase, Phase::Remains { error: ConnectionError::Broken, muxer: None })
     }
 
     /// Ends the connection. What is in the transmit buffer may still leave, unless `how` is [`Close::Now`].
@@ -344,9 +344,18 @@ impl Layer for Pipeline {
     type Error = ConnectionError;
 
     fn handle_input(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), ConnectionError> {
-        if self.close.is_some() {
-            input.clear();
-        } else if let Err(error) = self.decrypt_and_advance(input, now) {
+        let result = match &mut self.protection {
+            _ if self.close.is_some() => {
+                input.clear();
+                Ok(())
+            }
+            None => self.advance(input, now),
+            Some(protection) => {
+                let decrypted = protection.decrypt(input).map_err(ConnectionError::from);
+                decrypted.and_then(|()| self.advance_plain(now))
+            }
+        };
+        if let Err(error) = result {
             self.fail(error, now);
         }
         match (self.close, &self.phase) {
@@ -442,9 +451,7 @@ impl Layer for Pipeline {
             return Some(CarrierEvent::Stream(StreamsEvent::Writable(stream)));
         }
         match &self.phase {
-            Phase::Remains { error, .. }
-                if self.may_report_closed() && std::mem::take(&mut self.owes_closed) =>
-            {
+            Phase::Remains { error, .. } if self.may_report_closed() && mem::take(&mut self.owes_closed) => {
                 Some(CarrierEvent::Closed(error.clone()))
             }
             _ => None,
@@ -477,11 +484,14 @@ impl Pipeline {
     fn poll_muxer_event(&mut self) -> Option<StreamsEvent> {
         if let Phase::Open(open) = &mut self.phase {
             let event = open.muxer.poll_event();
-            if event.is_some() || open.plain.is_empty() || !open.muxer.wants_input() {
+            let protection = self.protection.as_ref();
+            let has_input =
+                !open.plain.is_empty() || protection.is_some_and(|protection| !protection.plain.is_empty());
+            if event.is_some() || !has_input || !open.muxer.wants_input() {
                 return event;
             }
             let input_at = open.input_at;
-            if let Err(error) = open.advance(&mut BytesMut::new(), input_at) {
+            if let Err(error) = self.advance_plain(input_at) {
                 self.fail(error, input_at);
             }
         }

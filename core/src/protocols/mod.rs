@@ -10,6 +10,7 @@
 
 pub mod identify;
 mod mounted;
+pub mod perf;
 pub mod ping;
 mod table;
 #[cfg(test)]

@@ -9,8 +9,7 @@ use std::mem;
 
 const NONCE_BYTES: usize = 24;
 
-/// Encrypts and decrypts one byte stream in place. Owns no buffer: an incomplete nonce, and what is decrypted and not taken, stay
-/// with the caller.
+/// Encrypts and decrypts one byte stream in place.
 ///
 /// Our nonce leaves before anything is heard of the remote: js and rust say nothing before they have it.
 pub(crate) struct Protection {
@@ -18,6 +17,9 @@ pub(crate) struct Protection {
     nonce: [u8; NONCE_BYTES],
     has_begun: bool,
     incoming: Incoming,
+    /// Decrypted, and not yet taken by what is above: the start of something incomplete, or what it cannot take now. No more than the
+    /// driver has read for a connection that wanted input. Empty, it owns no memory.
+    pub(crate) plain: BytesMut,
 }
 
 /// The remote sent our own nonce back.
@@ -26,19 +28,20 @@ pub(crate) struct ReflectedNonce;
 
 enum Incoming {
     AwaitNonce(PreSharedKey),
-    Open {
-        cipher: XSalsa20,
-        /// How many bytes at the front of the caller's input are decrypted already.
-        decrypted: usize,
-        has_heard: bool,
-    },
+    Open { cipher: XSalsa20, has_heard: bool },
 }
 
 impl Protection {
     pub(crate) fn new(key: PreSharedKey, seed: &mut Seed) -> Self {
         let nonce = seed.bytes();
         let outgoing = XSalsa20::new((&*key.0).into(), (&nonce).into());
-        Self { outgoing, nonce, has_begun: false, incoming: Incoming::AwaitNonce(key) }
+        Self {
+            outgoing,
+            nonce,
+            has_begun: false,
+            incoming: Incoming::AwaitNonce(key),
+            plain: BytesMut::new(),
+        }
     }
 
     /// Appends our nonce, the first time. Returns how many bytes that are.
@@ -55,34 +58,29 @@ impl Protection {
         self.outgoing.apply_keystream(bytes);
     }
 
-    /// Decrypts what is new in `input`, behind what [`keep`](Self::keep) was told of. False: the remote's nonce is not complete.
+    /// Decrypts all of `input` to the end of `plain`, once the remote's nonce is complete.
     ///
     /// # Errors
     /// The remote's nonce is ours. Whoever guesses what we sent could answer without the key then.
-    pub(crate) fn decrypt(&mut self, input: &mut BytesMut) -> Result<bool, ReflectedNonce> {
+    pub(crate) fn decrypt(&mut self, input: &mut BytesMut) -> Result<(), ReflectedNonce> {
         if let Incoming::AwaitNonce(key) = &self.incoming {
-            let Some(nonce) = input.first_chunk::<NONCE_BYTES>() else { return Ok(false) };
+            let Some(nonce) = input.first_chunk::<NONCE_BYTES>() else { return Ok(()) };
             if *nonce == self.nonce {
                 return Err(ReflectedNonce);
             }
             let cipher = XSalsa20::new((&*key.0).into(), nonce.into());
             input.advance(NONCE_BYTES);
-            self.incoming = Incoming::Open { cipher, decrypted: 0, has_heard: false };
+            self.incoming = Incoming::Open { cipher, has_heard: false };
         }
-        if let Incoming::Open { cipher, decrypted, has_heard } = &mut self.incoming
-            && let Some(new) = input.get_mut(mem::take(decrypted)..)
+        if let Incoming::Open { cipher, has_heard } = &mut self.incoming
+            && !input.is_empty()
         {
-            *has_heard |= !new.is_empty();
-            cipher.apply_keystream(new);
+            *has_heard = true;
+            let mut new = input.split();
+            cipher.apply_keystream(&mut new);
+            self.plain.unsplit(new);
         }
-        Ok(true)
-    }
-
-    /// So many bytes of the input were left, and come again at the front of the next.
-    pub(crate) fn keep(&mut self, bytes: usize) {
-        if let Incoming::Open { decrypted, .. } = &mut self.incoming {
-            *decrypted = bytes;
-        }
+        Ok(())
     }
 
     /// Whether anything has come from the remote behind its nonce.
