@@ -2,6 +2,7 @@
 //!
 //! Addresses stay text: a wrong one is a failure of the command, reported like the others, and no wrong usage.
 
+use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,6 +59,11 @@ Examples:
         /// free one.
         #[arg(long = "listen", value_name = "ADDRESS", default_value = "/ip4/127.0.0.1/tcp/0")]
         addresses: Vec<String>,
+        /// Let peers measure how fast this node is (/perf/1.0.0)
+        ///
+        /// Whoever connects can then have this node send as much as they like: nothing for a node that strangers can reach.
+        #[arg(long)]
+        perf: bool,
         #[command(flatten)]
         options: NodeOptions,
     },
@@ -96,6 +102,28 @@ Examples:
         /// How many bytes to send
         #[arg(default_value_t = 1024)]
         bytes: u64,
+        #[command(flatten)]
+        options: NodeOptions,
+    },
+    /// Measure how fast a peer is: latencies, upload, download
+    ///
+    /// Uses /perf/1.0.0, which `peerwork listen --perf` serves. Measures how long a new stream, a round trip and a new connection take,
+    /// then sends to the peer and has it send, as fast as it goes.
+    #[command(
+        after_help = "Example:\n  peerwork perf /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --security secio --muxer mplex"
+    )]
+    Perf {
+        #[command(flatten)]
+        target: Target,
+        /// How much to upload, such as 100MB or 1GiB, however long it takes; 0 to leave it out
+        #[arg(long, value_name = "SIZE")]
+        upload_bytes: Option<ByteSize>,
+        /// How much to download, likewise
+        #[arg(long, value_name = "SIZE")]
+        download_bytes: Option<ByteSize>,
+        /// How long each measurement may take, in seconds, where no size is given
+        #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_timeout)]
+        seconds: Duration,
         #[command(flatten)]
         options: NodeOptions,
     },
@@ -253,6 +281,7 @@ impl Command {
             Self::Ping { .. } => "ping",
             Self::Identify { .. } => "identify",
             Self::Echo { .. } => "echo",
+            Self::Perf { .. } => "perf",
             Self::Keygen { .. } => "keygen",
         }
     }

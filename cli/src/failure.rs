@@ -10,7 +10,7 @@ use peerwork_tokio::core::protocols::StreamError;
 use peerwork_tokio::core::protocols::identify::IdentifyError;
 use peerwork_tokio::core::protocols::ping::PingError;
 use peerwork_tokio::core::swarm::{DialError, ListenError, TransportError};
-use peerwork_tokio::{ProtocolTaken, RequestError, StartError, Stopped};
+use peerwork_tokio::{MeasureError, ProtocolTaken, RequestError, StartError, Stopped};
 use std::io;
 use std::path::PathBuf;
 
@@ -69,6 +69,9 @@ pub(crate) enum Failure {
     /// The bytes did not come back.
     #[error("{0}")]
     Echo(#[from] EchoError),
+    /// Nothing could be measured.
+    #[error("{}", explain_measure(.0))]
+    Perf(MeasureError),
     /// The node could not start.
     #[error("{}", explain_start(.0))]
     Start(#[from] StartError),
@@ -176,6 +179,17 @@ fn explain_listen(error: &ListenError) -> String {
         _ => "",
     };
     format!("{error}{advice}")
+}
+
+fn explain_measure(error: &MeasureError) -> String {
+    match error {
+        MeasureError::Open(error @ StreamError::Unsupported(_)) => {
+            format!("{error}; peerwork listen serves it with --perf")
+        }
+        MeasureError::Open(error) => explain_stream(error),
+        MeasureError::Silent(_) => format!("{error}; a slow peer needs more --timeout"),
+        _ => error.to_string(),
+    }
 }
 
 fn explain_stream(error: &StreamError) -> String {

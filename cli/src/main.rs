@@ -6,7 +6,8 @@
 //! peerwork ping ADDRESS [COUNT]      how long does a round trip take?
 //! peerwork identify ADDRESS          what is there?
 //! peerwork echo ADDRESS [BYTES]      do bytes come back, and how fast?
-//! peerwork keygen                    an identity that lasts
+//! peerwork perf ADDRESS              how fast is the peer, and the way to it?
+//! peerwork keygen                    an identity that lasts, or the key of a private network
 //! ```
 //!
 //! Results go to standard output, as text for people or with `--json` as one JSON object a line, whose last one says
@@ -28,6 +29,7 @@ mod keypair;
 mod logging;
 mod node;
 mod output;
+mod progress;
 
 use args::Args;
 use clap::Parser;

@@ -114,6 +114,9 @@ use std::time::Duration;
 /// Puts a node together and starts it on tokio. See [`peerwork_runtime::NodeBuilder`].
 pub type NodeBuilder<P = ()> = peerwork_runtime::NodeBuilder<P, Tokio>;
 
+/// perf on tokio. See [`peerwork_runtime::Perf`].
+pub type Perf = peerwork_runtime::Perf<Tokio>;
+
 /// tokio: the runtime of the task that makes it.
 #[derive(Debug, Clone)]
 pub struct Tokio {

@@ -5,16 +5,16 @@ use crate::echo::{self, PROTOCOL};
 use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report, grouped};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::progress::Progress;
 use peerwork_tokio::Node;
 use peerwork_tokio::core::identity::PeerId;
 use peerwork_tokio::core::protocols::Target;
 use serde::Serialize;
-use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long an echo may take before it shows a progress bar.
-const PROGRESS_DELAY: Duration = Duration::from_millis(500);
+/// What the progress bar shows.
+const TEMPLATE: &str =
+    "{wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
 
 /// Sends bytes to the peer at `address` and compares what comes back.
 ///
@@ -41,41 +41,9 @@ pub(super) async fn echo(
     show_progress: bool,
 ) -> Result<Echoed, Failure> {
     let stream = node.open_stream(Target::Peer(peer), &[PROTOCOL]).await.map_err(failed(Failure::Stream))?;
-    let progress = Progress::new(bytes, show_progress);
+    let progress = Progress::new(TEMPLATE, bytes, show_progress);
     let elapsed = echo::measure(stream, bytes, node::seed()?, patience, |done| progress.set(done)).await?;
     Ok(Echoed { bytes, seconds: elapsed.as_secs_f64() })
-}
-
-/// A progress bar that appears only when there is time to look at it, and disappears on drop.
-struct Progress {
-    bar: ProgressBar,
-    start: Instant,
-    /// Whether the bar has yet to appear.
-    is_pending: Cell<bool>,
-}
-
-impl Progress {
-    fn new(bytes: u64, is_wanted: bool) -> Self {
-        const TEMPLATE: &str =
-            "{wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
-        let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden()).with_style(style);
-        Self { bar, start: Instant::now(), is_pending: Cell::new(is_wanted) }
-    }
-
-    fn set(&self, done: u64) {
-        if self.is_pending.get() && self.start.elapsed() > PROGRESS_DELAY {
-            self.is_pending.set(false);
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-        self.bar.set_position(done);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }
 
 /// Bytes came back as they were sent.

@@ -7,18 +7,27 @@ use crate::output::{Output, Palette, Report};
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::Multiaddr;
 use peerwork_tokio::core::swarm::SwarmEvent;
-use peerwork_tokio::{Event, Node};
+use peerwork_tokio::{Event, Node, Perf};
 use serde::Serialize;
 use std::io;
 
-/// Listens on `addresses` until a signal ends the program.
+/// Listens on `addresses` until a signal ends the program, and serves perf if that is wanted.
 ///
 /// # Errors
 /// An address is wrong or cannot be listened on; the key file cannot be used.
-pub(crate) async fn run(addresses: &[String], options: &NodeOptions, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    addresses: &[String],
+    perf: bool,
+    options: &NodeOptions,
+    output: &Output,
+) -> Result<(), Failure> {
     let addresses =
         addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, Failure>>()?;
     let node = node::start(options, output).await?;
+    if perf {
+        let served = Perf::new()?.patience(options.timeout).serve(&node).await;
+        served.map_err(failed(Failure::Taken))?;
+    }
     let served = serve(&node, addresses, &options.protocols(), output).await;
     node::stop(&node).await;
     served?;

@@ -5,6 +5,7 @@ mod echo;
 mod identify;
 mod keygen;
 mod listen;
+mod perf;
 mod ping;
 
 use crate::args::Command;
@@ -18,10 +19,14 @@ use crate::output::Output;
 pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Demo { options } => demo::run(&options.clone().or_deprecated(), output).await,
-        Command::Listen { addresses, options } => listen::run(addresses, options, output).await,
+        Command::Listen { addresses, perf, options } => listen::run(addresses, *perf, options, output).await,
         Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,
         Command::Identify { target, options } => identify::run(&target.address, options, output).await,
         Command::Echo { target, bytes, options } => echo::run(&target.address, *bytes, options, output).await,
+        Command::Perf { target, upload_bytes, download_bytes, seconds, options } => {
+            let plan = perf::Plan::new(*upload_bytes, *download_bytes, *seconds);
+            perf::run(&target.address, plan, options, output).await
+        }
         Command::Keygen { private_network: Some(path), .. } => keygen::private_network(path, output),
         Command::Keygen { out, key_type, private_network: None } => keygen::run(out, *key_type, output),
     }

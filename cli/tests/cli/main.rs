@@ -5,5 +5,6 @@ mod damaged_keys;
 mod help;
 mod keys;
 mod nodes;
+mod perf;
 mod private_network;
 mod program;

@@ -12,6 +12,7 @@ mod identity;
 mod layers;
 mod mplex;
 mod negotiation;
+mod perf;
 mod security;
 mod wire;
 mod yamux;
@@ -22,6 +23,7 @@ pub use identify::identify;
 pub use identity::{keys, peer_id, pre_shared_key, signed_peer_record};
 pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
+pub use perf::perf;
 pub use security::{noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake};
 pub use wire::{frame, protobuf, varint};
 pub use yamux::yamux;
@@ -42,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     ("noise_frames", noise_frames),
     ("noise_handshake", noise_handshake),
     ("peer_id", peer_id),
+    ("perf", perf),
     ("plaintext_exchange", plaintext_exchange),
     ("pre_shared_key", pre_shared_key),
     ("protobuf", protobuf),

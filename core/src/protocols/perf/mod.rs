@@ -213,9 +213,13 @@ impl Measurement {
         }
     }
 
-    /// Whether the client has ended its direction: what it waits for is the answer.
-    pub fn is_uploaded(&self) -> bool {
-        matches!(self.state, State::Downloading { .. } | State::Done)
+    /// Whether the server has begun to answer, so that it has all that the client sent.
+    pub fn is_answered(&self) -> bool {
+        match self.state {
+            State::Downloading { .. } => self.received > 0,
+            State::Answering { .. } | State::Done => true,
+            _ => false,
+        }
     }
 
     /// Bytes were read.
