@@ -105,9 +105,17 @@ async fn bad_servers() {
     });
     let error = error.await;
     assert!(matches!(error, MeasureError::Protocol(PerfError::TooMany { wanted: 10 })), "{error}");
-    let error = measure_with(|_stream| std::future::pending()).await;
+    let error = measure_with(|stream| async move {
+        let _held = stream;
+        std::future::pending().await
+    })
+    .await;
     assert_eq!(error.to_string(), "no byte went either way for 0.3 s");
-    let error = measure_with(|stream| async move { stream.reset() }).await;
+    let error = measure_with(|mut stream| async move {
+        stream.read_exact(&mut [0; 8]).await.unwrap();
+        stream.reset();
+    })
+    .await;
     assert!(matches!(error, MeasureError::Broken(_)), "{error}");
 }
 
