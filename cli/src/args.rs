@@ -105,10 +105,10 @@ Examples:
         #[command(flatten)]
         options: NodeOptions,
     },
-    /// Measure how fast a peer is: latencies, upload, download
+    /// Measure how fast a peer is: upload, download, latencies
     ///
-    /// Uses /perf/1.0.0, which `peerwork listen --perf` serves. Measures how long a new stream, a round trip and a new connection take,
-    /// then sends to the peer and has it send, as fast as it goes.
+    /// Uses /perf/1.0.0, which `peerwork listen --perf` serves. Sends to the peer and has it send, as fast as it goes, then measures how
+    /// long a round trip, a new stream and a new connection take, again and again.
     #[command(
         after_help = "Example:\n  peerwork perf /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --security secio --muxer mplex"
     )]

@@ -32,7 +32,7 @@ async fn measure_with<F: Future<Output = ()>>(
     let measuring = perf.measure(&client, target, Amount::Bytes(1_000), Amount::Bytes(10), |_| {});
     let answering = async {
         answer(incoming.next().await.unwrap()).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         measured = measuring => match measured.unwrap_err() {
@@ -92,7 +92,7 @@ async fn bad_servers() {
         stream.read_to_end(&mut Vec::new()).await.unwrap();
         stream.write_all(&[0; 9]).await.unwrap();
         stream.close().await.unwrap();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let error = error.await;
     assert!(
@@ -101,13 +101,13 @@ async fn bad_servers() {
     );
     let error = measure_with(|mut stream| async move {
         stream.write_all(&[0; 11]).await.unwrap();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let error = error.await;
     assert!(matches!(error, MeasureError::Protocol(PerfError::TooMany { wanted: 10 })), "{error}");
     let error = measure_with(|stream| async move {
         let _held = stream;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
     assert_eq!(error.to_string(), "no byte went either way for 0.3 s");

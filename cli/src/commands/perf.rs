@@ -65,14 +65,14 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn run(&self) -> Result<Results, Failure> {
-        // The first tells whether the peer speaks perf.
-        let stream = self.times("stream", MAX_STREAMS, async || self.stream().await).await?;
-        let round_trip = self.times("round-trip", MAX_ROUND_TRIPS, async || self.round_trip().await).await?;
-        let connection = self.times("connection", MAX_CONNECTIONS, async || self.connection().await).await?;
         let upload = self.flow("upload", self.plan.upload, Amount::NONE).await?;
         let download = self.flow("download", Amount::NONE, self.plan.download).await?;
+        let round_trip = self.times("round-trip", MAX_ROUND_TRIPS, async || self.round_trip().await).await?;
+        // Last, because some peers close the connection after a handful of streams in a second.
+        let stream = self.times("stream", MAX_STREAMS, async || self.stream().await).await?;
+        let connection = self.times("connection", MAX_CONNECTIONS, async || self.connection().await).await?;
         let peer = self.connected.peer.to_string();
-        Ok(Results { peer, stream, round_trip, connection, upload, download })
+        Ok(Results { peer, upload, download, round_trip, stream, connection })
     }
 
     /// Opens a stream, asks for a byte and gets it.
@@ -115,16 +115,20 @@ impl Bench<'_> {
         once: impl AsyncFn() -> Result<Duration, Failure>,
     ) -> Result<Times, Failure> {
         let progress = Progress::new("{wide_bar} {msg}", max_count as u64, self.output.is_interactive());
-        let (start, mut times) = (Instant::now(), Vec::new());
+        let (mut times, mut start) = (Vec::new(), Instant::now());
         while times.len() < max_count && (times.is_empty() || start.elapsed() < self.plan.time) {
             match once().await {
                 Ok(time) => times.push(time),
-                // Some peers take only so many connections in a second.
+                // Some peers take only so many streams or connections in a second.
                 Err(failure) if !times.is_empty() => {
-                    self.output.warn(&format_args!("after {} times: {failure}", times.len()));
+                    self.output.warn(&format_args!("{what}: after {} times: {failure}", times.len()));
                     break;
                 }
                 Err(failure) => return Err(failure),
+            }
+            if times.len() == 1 {
+                // It may have waited for what a peer still sent of a measurement before.
+                start = Instant::now();
             }
             progress.tell(times.len() as u64, || format!("{what} {}", times.len()));
         }
@@ -212,7 +216,7 @@ impl Times {
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { count, p50_ms, p99_ms, max_ms } = self;
-        write!(f, "p50 {p50_ms:.3} ms, p99 {p99_ms:.3} ms, max {max_ms:.3} ms, of {count}")
+        write!(f, "p50 {p50_ms:.3} ms, p99 {p99_ms:.3} ms, max {max_ms:.3} ms (n = {count})")
     }
 }
 
@@ -245,11 +249,11 @@ impl fmt::Display for Flow {
 #[derive(Serialize)]
 struct Results {
     peer: String,
-    stream: Times,
-    round_trip: Times,
-    connection: Times,
     upload: Option<Flow>,
     download: Option<Flow>,
+    round_trip: Times,
+    stream: Times,
+    connection: Times,
 }
 
 impl Report for Results {
@@ -272,7 +276,7 @@ mod tests {
             assert_eq!(times(count), expected);
         }
         let said = times(100).to_string();
-        assert_eq!(said, "p50 50.000 ms, p99 99.000 ms, max 100.000 ms, of 100");
+        assert_eq!(said, "p50 50.000 ms, p99 99.000 ms, max 100.000 ms (n = 100)");
     }
 
     #[test]
