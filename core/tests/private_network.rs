@@ -87,3 +87,28 @@ fn nodes_without_the_same_key_say_what_may_be_wrong() {
         }
     }
 }
+
+#[test]
+fn what_arrives_faster_than_it_is_read_waits_and_is_not_lost() {
+    const CHUNK: usize = 50_000;
+    for key in [None, Some(1)] {
+        let mut pair = connected([key, key], false);
+        let [near, far] = pair.open().unwrap();
+        // All of it is on the wire before the first byte arrives.
+        pair.cut = true;
+        let sent: Vec<u8> = (0..40 * CHUNK).map(|index| (index / 251) as u8).collect();
+        for chunk in sent.chunks(CHUNK) {
+            assert_eq!(pair.nodes[0].write(near, chunk, pair.now), Ok(CHUNK));
+            pair.run();
+        }
+        pair.cut = false;
+        pair.run();
+        assert!(!pair.nodes[1].wants_input(pair.ids[1].unwrap()), "the stream's buffer is full");
+        let mut heard = Vec::new();
+        while let Ok(bytes) = pair.nodes[1].read(far, 7_000, pair.now) {
+            heard.extend_from_slice(&bytes);
+            pair.run();
+        }
+        assert!(heard == sent, "{} of {} bytes came", heard.len(), sent.len());
+    }
+}
