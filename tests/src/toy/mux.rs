@@ -440,6 +440,7 @@ impl Muxer for Session {
     fn close_write(&mut self, stream: StreamId, _now: Instant) {
         let Some((id, stream)) = self.stream(stream).filter(|it| !it.1.closed_here) else { return };
         stream.closed_here = true;
+        stream.writer_waits = false;
         self.send(Kind::Close, id, 0);
         self.settle(id);
     }

@@ -206,7 +206,7 @@ pub(super) const ROWS: &[Row] = &[
             assert_eq!(hostile.heard_on(1).len(), WINDOW as usize);
             hostile.send(&update(1, RST, 0));
         },
-        reports: &[],
+        reports: &["stream: the peer reset the stream"],
         loses: Loses::Nothing,
     },
 ];

@@ -17,7 +17,7 @@ use peerwork_core::muxer::MuxerProtocol;
 use peerwork_core::security::Role;
 use pressure::{
     holds_back_a_fast_writer, keeps_to_its_limits_of_streams, keeps_unread_streams_from_the_others,
-    tells_a_blocked_writer_to_go_on,
+    lets_a_blocked_writer_end, tells_a_blocked_writer_to_go_on,
 };
 use std::sync::Arc;
 use streams::{
@@ -147,6 +147,8 @@ requirements! { $ MuxerSuite, muxer_compliance:
     Once holds_back_a_fast_writer;
     /// A writer that was `Blocked` is told once when it may go on, and then everything arrives.
     Once tells_a_blocked_writer_to_go_on;
+    /// A writer that is `Blocked` can end its stream all the same: the reader gets what was taken, and then the end.
+    Once lets_a_blocked_writer_end;
     /// Where `isolates_streams` is promised: an unread stream does not hold up another.
     Once keeps_unread_streams_from_the_others;
     /// Where `limits` are given: a stream too many is `Blocked` here, and reset there, and when one ends there is room again.

@@ -70,6 +70,16 @@ pub(super) fn tells_a_blocked_writer_to_go_on(suite: &MuxerSuite) {
     assert_eq!(pair.write(0, ids[0], b"x", usize::MAX), Err(WriteError::Closed));
 }
 
+pub(super) fn lets_a_blocked_writer_end(suite: &MuxerSuite) {
+    let mut pair = suite.pair();
+    let ids = pair.connect();
+    let (sent, Stop::Blocked) = write_until_stopped(suite, &mut pair, ids) else { return };
+    pair.close(0, ids[0]);
+    let (received, last) = pair.drain(1, ids[1]);
+    assert_eq!((received.len(), last), (sent, ReadError::Ended), "what was taken arrives, and the end");
+    assert_eq!(pair.events(0), [], "who has ended waits for nothing");
+}
+
 pub(super) fn keeps_unread_streams_from_the_others(suite: &MuxerSuite) {
     if !suite.isolates_streams {
         return;

@@ -43,6 +43,8 @@ enum Fault {
     /// Takes all that comes, and lets the remote send more, whether it is read or not.
     Hoards,
     HidesWritable,
+    /// Who was told to wait cannot close.
+    EndWaits,
     /// An unread stream holds up all.
     HoldsUpAll,
     HidesCanOpen,
@@ -68,6 +70,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     (Fault::PanicsOnGarbage, &["survives_garbage", "survives_any_flipped_bit"]),
     (Fault::Hoards, &["holds_back_a_fast_writer"]),
     (Fault::HidesWritable, &["tells_a_blocked_writer_to_go_on"]),
+    (Fault::EndWaits, &["lets_a_blocked_writer_end"]),
     (Fault::HoldsUpAll, &["keeps_unread_streams_from_the_others"]),
     (Fault::HidesCanOpen, &["keeps_to_its_limits_of_streams"]),
 ];
@@ -110,6 +113,7 @@ impl MuxerProtocol for BrokenMux {
                 events: VecDeque::new(),
                 unread: 0,
                 was_reset: false,
+                was_blocked: false,
                 dead: false,
             }),
         }
@@ -128,6 +132,7 @@ struct Broken {
     /// Bytes that came since the last read.
     unread: usize,
     was_reset: bool,
+    was_blocked: bool,
     dead: bool,
 }
 
@@ -264,7 +269,9 @@ impl Muxer for Broken {
         if self.fault == Fault::EndEndsBoth && self.ended.contains(&stream) {
             return Err(WriteError::Closed);
         }
-        self.inner.write(self.inside(stream), data, out, max, now)
+        let result = self.inner.write(self.inside(stream), data, out, max, now);
+        self.was_blocked = result == Err(WriteError::Blocked);
+        result
     }
 
     fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
@@ -298,6 +305,9 @@ impl Muxer for Broken {
 
     fn close_write(&mut self, stream: StreamId, now: Instant) {
         self.closed.insert(stream);
+        if self.fault == Fault::EndWaits && self.was_blocked {
+            return;
+        }
         self.inner.close_write(self.inside(stream), now);
     }
 
