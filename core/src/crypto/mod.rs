@@ -118,7 +118,7 @@ impl Curve {
 }
 
 /// A private key for one key agreement.
-pub trait EphemeralKey: Send {
+pub trait EphemeralKey: Send + Sync {
     /// The public point.
     fn public_point(&self) -> &[u8];
 
@@ -183,7 +183,7 @@ pub const NONCE_BYTES: usize = 12;
 pub const TAG_BYTES: usize = 16;
 
 /// An authenticated cipher with its key set. It is the caller's duty never to seal twice with the same nonce.
-pub trait Aead: Send {
+pub trait Aead: Send + Sync {
     /// Encrypts `data` in place and returns the tag over it and `associated`.
     fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES];
 
@@ -217,7 +217,7 @@ impl Hash {
 }
 
 /// A keyed hash with its key set.
-pub trait Hmac: Send {
+pub trait Hmac: Send + Sync {
     /// The code of the parts, one after the other.
     fn sign(&self, parts: &[&[u8]]) -> Tag;
 

@@ -4,16 +4,16 @@
 
 use std::fmt;
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const BIT_STRING: u8 = 0x03;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const NULL: u8 = 0x05;
-pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
 /// The field of a structure that its definition numbers `[0]`.
-pub(super) const CONTEXT_0: u8 = 0xa0;
+pub(crate) const CONTEXT_0: u8 = 0xa0;
 /// The field of a structure that its definition numbers `[1]`.
-pub(super) const CONTEXT_1: u8 = 0xa1;
+pub(crate) const CONTEXT_1: u8 = 0xa1;
 
 /// Why bytes are not the DER structure that they should be. Blame: whoever sent or wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,17 +69,17 @@ impl fmt::Display for Tag {
 }
 
 /// Reads elements one after the other.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The elements of the one sequence that `bytes` are.
-    pub(super) fn sequence(bytes: &'a [u8]) -> Result<Self, DerError> {
+    pub(crate) fn sequence(bytes: &'a [u8]) -> Result<Self, DerError> {
         let mut outer = Self::new(bytes);
         let elements = outer.nested(SEQUENCE)?;
         outer.end()?;
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The contents of the next element, which must have the tag `expected`.
-    pub(super) fn element(&mut self, expected: u8) -> Result<&'a [u8], DerError> {
+    pub(crate) fn element(&mut self, expected: u8) -> Result<&'a [u8], DerError> {
         let (&found, rest) = self.rest.split_first().ok_or(DerError::Truncated)?;
         if found != expected {
             return Err(DerError::WrongTag { expected, found });
@@ -99,17 +99,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The elements within the next element.
-    pub(super) fn nested(&mut self, expected: u8) -> Result<Self, DerError> {
+    pub(crate) fn nested(&mut self, expected: u8) -> Result<Self, DerError> {
         self.element(expected).map(Self::new)
     }
 
     /// Like [`Reader::nested`], if the next element has that tag.
-    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Self>, DerError> {
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Self>, DerError> {
         if self.rest.first() == Some(&tag) { self.nested(tag).map(Some) } else { Ok(None) }
     }
 
     /// An unsigned integer, big-endian. It starts with a zero byte only if it is zero.
-    pub(super) fn unsigned(&mut self) -> Result<&'a [u8], DerError> {
+    pub(crate) fn unsigned(&mut self) -> Result<&'a [u8], DerError> {
         match self.element(INTEGER)? {
             [0, rest @ ..] if rest.first() >= Some(&0x80) => Ok(rest),
             [] | [0, _, ..] | [0x80..=0xff, ..] => Err(DerError::BadInteger),
@@ -118,12 +118,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The version number that a structure starts with.
-    pub(super) fn version(&mut self, expected: u8) -> Result<(), DerError> {
+    pub(crate) fn version(&mut self, expected: u8) -> Result<(), DerError> {
         if self.unsigned()? == [expected] { Ok(()) } else { Err(DerError::BadVersion { expected }) }
     }
 
     /// A bit string of whole bytes.
-    pub(super) fn bit_string(&mut self) -> Result<&'a [u8], DerError> {
+    pub(crate) fn bit_string(&mut self) -> Result<&'a [u8], DerError> {
         match self.element(BIT_STRING)? {
             [0, bytes @ ..] => Ok(bytes),
             _ => Err(DerError::BadBitString),
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing may follow.
-    pub(super) fn end(self) -> Result<(), DerError> {
+    pub(crate) fn end(self) -> Result<(), DerError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DerError::TrailingBytes) }
     }
 }
@@ -151,7 +151,7 @@ fn split_length(bytes: &[u8]) -> Result<(usize, &[u8]), DerError> {
 }
 
 /// An element. Its `parts`, one after the other, have at most 65,535 bytes.
-pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     debug_assert!(len <= usize::from(u16::MAX));
     let [high, low] = (len as u16).to_be_bytes();
@@ -167,12 +167,12 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// An unsigned integer, given big-endian without zero bytes in front.
-pub(super) fn unsigned(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
     let sign: &[u8] = if let Some(..0x80) = bytes.first() { &[] } else { &[0] };
     element(INTEGER, &[sign, bytes])
 }
 
 /// A bit string of whole bytes.
-pub(super) fn bit_string(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn bit_string(bytes: &[u8]) -> Vec<u8> {
     element(BIT_STRING, &[&[0], bytes])
 }

@@ -39,7 +39,7 @@
 
 mod base36;
 mod codec;
-mod der;
+pub(crate) mod der;
 mod ecdsa;
 mod envelope;
 mod invalid_key;

@@ -52,7 +52,7 @@ impl PublicKey {
         let key = match decode_key(bytes)? {
             (KeyType::Ed25519, data) => Self::ed25519(data)?,
             (KeyType::Secp256k1, data) => Self::secp256k1(data)?,
-            (KeyType::Ecdsa, data) => Self::Ecdsa(Arc::new(ecdsa::decode_public(data)?)),
+            (KeyType::Ecdsa, data) => Self::ecdsa(data)?,
             (KeyType::Rsa, data) => Self::Rsa(Arc::new(RsaPublicKey::from_der(data)?)),
         };
         if key.to_protobuf() == bytes { Ok(key) } else { Err(InvalidKey::NotDeterministic) }
@@ -63,7 +63,13 @@ impl PublicKey {
         PeerId::from_public_key(self)
     }
 
-    fn ed25519(data: &[u8]) -> Result<Self, InvalidKey> {
+    /// An ECDSA key on P-256 out of its SubjectPublicKeyInfo in DER.
+    pub(crate) fn ecdsa(data: &[u8]) -> Result<Self, InvalidKey> {
+        ecdsa::decode_public(data).map(|point| Self::Ecdsa(Arc::new(point)))
+    }
+
+    /// An Ed25519 key out of its point.
+    pub(crate) fn ed25519(data: &[u8]) -> Result<Self, InvalidKey> {
         let point = point("an Ed25519 public key", data)?;
         match VerifyingKey::from_bytes(&point) {
             Ok(key) if !key.is_weak() => Ok(Self::Ed25519(point)),

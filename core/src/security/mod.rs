@@ -3,6 +3,8 @@
 //!
 //! A protocol plugs in through [`SecurityProtocol`]: it has a name for multistream-select and starts a handshake.
 
+mod alert;
+mod certificate_error;
 pub mod noise;
 pub mod plaintext;
 pub mod pnet;
@@ -10,6 +12,11 @@ pub mod secio;
 mod stepwise;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+pub use alert::Alert;
+pub use certificate_error::CertificateError;
 
 use crate::crypto::CryptoProvider;
 use crate::identity::{InvalidKey, Keypair, PeerId, PublicKey};
@@ -21,6 +28,7 @@ use crate::wire::protobuf::ProtobufError;
 use bytes::BytesMut;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The largest message of a handshake that is accepted; a larger one ends it as soon as its length is read.
 ///
@@ -59,6 +67,9 @@ pub struct HandshakeSetup {
     pub crypto: Arc<dyn CryptoProvider>,
     /// The muxers that we speak, best first, for a protocol that agrees on one in its handshake.
     pub muxers: Arc<[ProtocolId]>,
+    /// The time since 1970 by the driver's wall clock, for a protocol that compares it with what the remote shows; `None` if it is not
+    /// known.
+    pub wall_clock: Option<Duration>,
     /// Randomness for this handshake alone.
     pub seed: Seed,
 }
@@ -149,6 +160,9 @@ pub enum ChannelError {
     /// The frame was altered, or sealed with another key. Blame: the peer.
     #[error("the frame is not authentic")]
     NotAuthentic,
+    /// The remote ended the channel and says why: it does not accept something of ours. Blame: the peer.
+    #[error("the peer ended the channel with the alert {0}")]
+    Refused(Alert),
     /// The cipher must not be used any further. Blame: a limit.
     #[error("the cipher has sealed as much as it may")]
     Exhausted,
@@ -158,7 +172,7 @@ impl ChannelError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::TooLarge { .. } | Self::Malformed(_) | Self::NotAuthentic => Blame::Peer,
+            Self::TooLarge { .. } | Self::Malformed(_) | Self::NotAuthentic | Self::Refused(_) => Blame::Peer,
             Self::Exhausted => Blame::Limit,
         }
     }
@@ -198,6 +212,15 @@ pub enum SecurityError {
     /// The remote's key, point or signature does not hold. Blame: the peer.
     #[error("the handshake does not prove the peer's identity: {0}")]
     NotAuthentic(&'static str),
+    /// The remote's TLS certificate cannot be accepted. Blame: the peer.
+    #[error("in the peer's certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The remote broke the handshake's protocol, in a way that its library has words for. Blame: the peer.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(String),
+    /// The remote ended the handshake and says why. Blame: the peer.
+    #[error("the peer refuses the handshake with the alert {0}")]
+    Refused(Alert),
     /// The two sides have nothing in common. Blame: nobody; both are right.
     #[error("no common {what}: ours are {ours}, the peer's are {theirs}")]
     NoCommonAlgorithm {
@@ -229,6 +252,9 @@ impl SecurityError {
             | Self::Protobuf(_)
             | Self::Key(_)
             | Self::NotAuthentic(_)
+            | Self::Certificate(_)
+            | Self::Protocol(_)
+            | Self::Refused(_)
             | Self::NoCommonAlgorithm { .. } => Blame::Peer,
             Self::SelfDial | Self::Local(_) => Blame::Caller,
             Self::Ended(_) => Blame::Closed,

@@ -32,6 +32,7 @@ pub(super) fn setup(secret: u8, expected_peer: Option<PeerId>) -> HandshakeSetup
         expected_peer,
         crypto: Arc::new(Portable),
         muxers: Arc::new([]),
+        wall_clock: None,
         seed: Seed::reproducible(secret.into()),
     }
 }

@@ -187,6 +187,7 @@ impl<P: Protocols> Swarm<P> {
             expected_peer,
             crypto: self.connection_config.crypto.clone(),
             muxers: self.connection_config.muxer_ids(),
+            wall_clock: None,
             seed: self.seed.child("connection"),
         };
         self.untaken.insert(id, setup);

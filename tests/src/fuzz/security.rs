@@ -67,6 +67,7 @@ fn start(protocol: &dyn SecurityProtocol, role: Role) -> Box<dyn Handshake> {
         expected_peer: None,
         crypto: Arc::new(Insecure),
         muxers: Arc::new(MUXERS),
+        wall_clock: None,
         seed,
     };
     protocol.start(setup, Instant::ORIGIN)

@@ -59,7 +59,7 @@ impl LayerSubject for SecuritySubject {
         });
         let (keypair, crypto) = (Arc::new(keypair), Arc::clone(&self.crypto));
         let setup =
-            HandshakeSetup { role: self.role, keypair, expected_peer, crypto, muxers: Arc::new([]), seed };
+            HandshakeSetup { role: self.role, keypair, expected_peer, crypto, muxers: Arc::new([]), wall_clock: None, seed };
         SecuredPipe {
             phase: Phase::Handshake(self.protocol.start(setup, now)),
             unsent: BytesMut::new(),

@@ -197,6 +197,7 @@ impl<'a> Hostile<'a> {
             expected_peer: None,
             crypto,
             muxers: Arc::new([]),
+            wall_clock: None,
             seed: Seed::reproducible(667),
         };
         let mut handshake = protocol.start(setup, self.bed.now);

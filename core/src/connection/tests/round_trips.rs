@@ -116,6 +116,7 @@ impl Pair {
                 expected_peer: None,
                 crypto,
                 muxers: config.muxer_ids(),
+                wall_clock: None,
                 seed,
             };
             let config = Arc::new(config);

@@ -38,7 +38,7 @@ fn first_step(
     static_scalar: &[u8; KEY_BYTES],
     ephemeral_scalar: &[u8; KEY_BYTES],
 ) -> Result<(NoiseStep, BytesMut), SecurityError> {
-    let HandshakeSetup { role, keypair, expected_peer, crypto, muxers, seed: _ } = setup;
+    let HandshakeSetup { role, keypair, expected_peer, crypto, muxers, wall_clock: _, seed: _ } = setup;
     let mut pattern = Pattern::new(Arc::clone(&crypto), &[], static_scalar, ephemeral_scalar)?;
     let mut transmit = BytesMut::new();
     if role == Role::Dialer {

@@ -38,6 +38,7 @@ impl Party {
             expected_peer: self.expects,
             crypto: Arc::clone(&self.crypto),
             muxers: Arc::clone(&self.muxers),
+            wall_clock: None,
             seed: Seed::reproducible(self.chance).child(&format!("{:?}", self.role)),
         };
         suite.protocol.start(setup, NOW)
