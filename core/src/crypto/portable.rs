@@ -186,7 +186,7 @@ impl<C: KeyInit> Sealer<C> {
 
 impl<C> Aead for Sealer<C>
 where
-    C: AeadInOut<NonceSize = U12, TagSize = U16> + Send,
+    C: AeadInOut<NonceSize = U12, TagSize = U16> + Send + Sync,
 {
     fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
         let tag = self.0.encrypt_inout_detached(nonce.into(), associated, data.into());
@@ -223,7 +223,7 @@ impl<M: Mac + Clone> Keyed<M> {
     }
 }
 
-impl<M: Mac + Clone + Send> Hmac for Keyed<M> {
+impl<M: Mac + Clone + Send + Sync> Hmac for Keyed<M> {
     fn sign(&self, parts: &[&[u8]]) -> Tag {
         Tag::new(&self.code(parts).finalize().into_bytes())
     }

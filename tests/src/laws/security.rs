@@ -58,8 +58,15 @@ impl LayerSubject for SecuritySubject {
             keypair.public().to_peer_id()
         });
         let (keypair, crypto) = (Arc::new(keypair), Arc::clone(&self.crypto));
-        let setup =
-            HandshakeSetup { role: self.role, keypair, expected_peer, crypto, muxers: Arc::new([]), wall_clock: None, seed };
+        let setup = HandshakeSetup {
+            role: self.role,
+            keypair,
+            expected_peer,
+            crypto,
+            muxers: Arc::new([]),
+            wall_clock: None,
+            seed,
+        };
         SecuredPipe {
             phase: Phase::Handshake(self.protocol.start(setup, now)),
             unsent: BytesMut::new(),

@@ -22,7 +22,8 @@ pub(super) type Draw = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// Starts a handshake that offers what is configured and draws from the setup's seed.
 pub(super) fn start(config: &Secio, setup: HandshakeSetup) -> Stepwise<SecioStep> {
-    let HandshakeSetup { keypair, expected_peer, crypto, mut seed, role: _, muxers: _, wall_clock: _ } = setup;
+    let HandshakeSetup { keypair, expected_peer, crypto, mut seed, role: _, muxers: _, wall_clock: _ } =
+        setup;
     let local = Local { config: config.clone(), keypair, expected_peer, crypto };
     propose(local, Box::new(move |out| seed.fill(out)))
 }

@@ -19,12 +19,11 @@ pub(super) fn dialer(
     certificate: CertifiedKey,
     protocols: Vec<Vec<u8>>,
 ) -> Result<ClientConnection, Error> {
-    let mut config =
-        ClientConfig::builder_with_details(Arc::new(provider(prefer_aes)), Arc::new(ScopeClock))
-            .with_protocol_versions(&[&TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Libp2pVerifier))
-            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
+    let mut config = ClientConfig::builder_with_details(Arc::new(provider(prefer_aes)), Arc::new(ScopeClock))
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Libp2pVerifier))
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
     config.alpn_protocols = protocols;
     config.enable_sni = false;
     config.resumption = Resumption::disabled();
@@ -40,11 +39,10 @@ pub(super) fn listener(
     certificate: CertifiedKey,
     protocol: &str,
 ) -> Result<Arc<ServerConfig>, Error> {
-    let mut config =
-        ServerConfig::builder_with_details(Arc::new(provider(prefer_aes)), Arc::new(ScopeClock))
-            .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(Libp2pVerifier))
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
+    let mut config = ServerConfig::builder_with_details(Arc::new(provider(prefer_aes)), Arc::new(ScopeClock))
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(Arc::new(Libp2pVerifier))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
     config.alpn_protocols = vec![protocol.into()];
     config.ignore_client_order = true;
     config.session_storage = Arc::new(NoServerSessionStorage {});

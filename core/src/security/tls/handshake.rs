@@ -25,8 +25,7 @@ const MAX_HANDSHAKE_BYTES: usize = 32 * 1024;
 pub(super) fn start(config: &Tls, setup: HandshakeSetup) -> Stepwise<TlsStep> {
     let HandshakeSetup { role, keypair, expected_peer, crypto, muxers, wall_clock, seed } = setup;
     let own_key = keypair.public().clone();
-    let scope =
-        Box::new(Scope { crypto, seed, own_key, expected_peer, wall_clock, found: Found::default() });
+    let scope = Box::new(Scope { crypto, seed, own_key, expected_peer, wall_clock, found: Found::default() });
     let local = Local { prefer_aes: config.prefer_aes, keypair, muxers };
     let room = MAX_HANDSHAKE_BYTES;
     match role {
@@ -98,11 +97,7 @@ pub(super) struct AwaitHello {
 }
 
 impl AwaitHello {
-    fn receive(
-        self,
-        mut record: &[u8],
-        transmit: &mut BytesMut,
-    ) -> Result<Progress<TlsStep>, SecurityError> {
+    fn receive(self, mut record: &[u8], transmit: &mut BytesMut) -> Result<Progress<TlsStep>, SecurityError> {
         let Self { local, scope, mut acceptor, room } = self;
         let (mut scope, accepted) = scope.run(|| {
             while !record.is_empty() && acceptor.read_tls(&mut record).is_ok_and(|taken| taken > 0) {}
@@ -185,11 +180,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn receive(
-        self,
-        mut record: &[u8],
-        transmit: &mut BytesMut,
-    ) -> Result<Progress<TlsStep>, SecurityError> {
+    fn receive(self, mut record: &[u8], transmit: &mut BytesMut) -> Result<Progress<TlsStep>, SecurityError> {
         let Self { role, muxers, scope, mut connection, room } = self;
         let (scope, result) = scope.run(|| feed(&mut connection, &mut record));
         let mut running = Self { role, muxers, scope, connection, room };

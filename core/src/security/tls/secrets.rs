@@ -51,11 +51,7 @@ impl RecordKeys {
 
     /// # Errors
     /// [`ChannelError::Exhausted`]: there are no more numbers.
-    pub(super) fn seal(
-        &mut self,
-        header: &[u8],
-        data: &mut [u8],
-    ) -> Result<[u8; TAG_BYTES], ChannelError> {
+    pub(super) fn seal(&mut self, header: &[u8], data: &mut [u8]) -> Result<[u8; TAG_BYTES], ChannelError> {
         let nonce = self.take_nonce()?;
         Ok(self.aead.seal(&nonce, header, data))
     }

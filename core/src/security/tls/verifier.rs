@@ -56,9 +56,11 @@ fn verify_signature(
         if !SCHEMES.contains(&signed.scheme) {
             return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
         }
-        let valid = scope.found.certificate_key.as_ref().is_some_and(|key| {
-            key.verify(&*scope.crypto, signed.scheme, message, signed.signature())
-        });
+        let valid = scope
+            .found
+            .certificate_key
+            .as_ref()
+            .is_some_and(|key| key.verify(&*scope.crypto, signed.scheme, message, signed.signature()));
         if valid {
             return Ok(HandshakeSignatureValid::assertion());
         }

@@ -27,8 +27,7 @@ pub(in crate::security::tls) fn make(
     crypto: &Arc<dyn CryptoProvider>,
     seed: &mut Seed,
 ) -> Result<CertifiedKey, SecurityError> {
-    let key =
-        CertificateKeypair { keypair: Arc::new(Keypair::generate_ecdsa(seed)), crypto: crypto.clone() };
+    let key = CertificateKeypair { keypair: Arc::new(Keypair::generate_ecdsa(seed)), crypto: crypto.clone() };
     let mut params = CertificateParams::default();
     params.serial_number = Some(seed.bytes::<8>().to_vec().into());
     params.distinguished_name = DistinguishedName::new();
@@ -36,8 +35,7 @@ pub(in crate::security::tls) fn make(
     params.key_identifier_method = KeyIdMethod::PreSpecified(Vec::new());
     let extension = extension(identity, &key.subject_public_key_info(), &**crypto)?;
     params.custom_extensions = vec![CustomExtension::from_oid_content(EXTENSION_ID, extension)];
-    let certificate =
-        params.self_signed(&key).map_err(|error| SecurityError::Local(error.to_string()))?;
+    let certificate = params.self_signed(&key).map_err(|error| SecurityError::Local(error.to_string()))?;
     Ok(CertifiedKey::new(vec![certificate.into()], Arc::new(key)))
 }
 

@@ -31,11 +31,7 @@ impl Tls13AeadAlgorithm for RecordCipher {
     }
 
     /// The channel takes the secrets from which keys are derived, not the keys.
-    fn extract_keys(
-        &self,
-        _: AeadKey,
-        _: Iv,
-    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+    fn extract_keys(&self, _: AeadKey, _: Iv) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
         Err(UnsupportedOperationError)
     }
 }
