@@ -57,6 +57,24 @@ impl TlsChannel {
         }
     }
 
+    /// As if the remote had asked.
+    #[cfg(test)]
+    pub(super) fn ask_for_new_keys(&mut self) {
+        self.owes_key_update = true;
+    }
+
+    /// As if so many records had been sealed.
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, number: u64) {
+        self.outbound.skip_to(number);
+    }
+
+    /// As if so many records had been opened.
+    #[cfg(test)]
+    pub(super) fn expect_from(&mut self, number: u64) {
+        self.inbound.skip_to(number);
+    }
+
     fn try_open(&mut self, input: &mut BytesMut) -> Result<Opened, ChannelError> {
         let Some(header) = Header::peek(input) else { return Ok(Opened::NeedMore) };
         if header.content != content::DATA {

@@ -3,6 +3,7 @@
 //! Of what follows the last record of the handshake nothing is taken, so the channel starts exactly there.
 
 use super::channel::TlsChannel;
+use super::errors::Offers;
 use super::provider::cipher_of;
 use super::scope::{Found, Scope};
 use super::secrets::RecordKeys;
@@ -108,7 +109,7 @@ impl AwaitHello {
             Ok(Some(accepted)) => accept(local, scope, accepted, room, transmit),
             Err((error, mut alert)) => {
                 drop(alert.write_all(&mut Sink(transmit)));
-                Err(errors::of_peer(error, &mut scope.found))
+                Err(errors::of_peer(error, &mut scope.found, &Offers::default()))
             }
         }
     }
@@ -123,6 +124,7 @@ fn accept(
     transmit: &mut BytesMut,
 ) -> Result<Progress<TlsStep>, SecurityError> {
     let protocol = choose_protocol(&local.muxers, &hello.client_hello());
+    let offers = Offers::of(&hello.client_hello());
     let certificate = certificate::make(&local.keypair, &scope.crypto, &mut scope.seed)?;
     let (mut scope, accepted) = scope.run(|| {
         // Where nothing is in common rustls finds the same, and tells the remote.
@@ -142,7 +144,7 @@ fn accept(
         }
         Err((error, mut alert)) => {
             drop(alert.write_all(&mut Sink(transmit)));
-            Err(protocol.err().unwrap_or_else(|| errors::of_peer(error, &mut scope.found)))
+            Err(protocol.err().unwrap_or_else(|| errors::of_peer(error, &mut scope.found, &offers)))
         }
     }
 }
@@ -186,7 +188,7 @@ impl Running {
         let mut running = Self { role, muxers, scope, connection, room };
         running.send(transmit);
         match result {
-            Err(error) => Err(errors::of_peer(error, &mut running.scope.found)),
+            Err(error) => Err(errors::of_peer(error, &mut running.scope.found, &Offers::default())),
             Ok(state) if state.peer_has_closed() => Err(SecurityError::Ended("the end of the handshake")),
             Ok(_) if running.connection.is_handshaking() => {
                 Ok(Progress::Next(TlsStep::Running(Box::new(running))))

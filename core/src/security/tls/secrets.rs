@@ -49,6 +49,11 @@ impl RecordKeys {
         self.sequence
     }
 
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, number: u64) {
+        self.sequence = number;
+    }
+
     /// # Errors
     /// [`ChannelError::Exhausted`]: there are no more numbers.
     pub(super) fn seal(&mut self, header: &[u8], data: &mut [u8]) -> Result<[u8; TAG_BYTES], ChannelError> {

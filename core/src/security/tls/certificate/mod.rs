@@ -16,7 +16,7 @@ pub(super) use key::{CertificateKey, SCHEMES};
 pub(super) use make::make;
 
 /// The number of libp2p's extension.
-const EXTENSION_ID: &[u64] = &[1, 3, 6, 1, 4, 1, 53594, 1, 1];
+pub(super) const EXTENSION_ID: &[u64] = &[1, 3, 6, 1, 4, 1, 53594, 1, 1];
 
 /// What the identity key signs: this, and the SubjectPublicKeyInfo of the certificate's key.
-const SIGNED_PREFIX: &[u8] = b"libp2p-tls-handshake:";
+pub(super) const SIGNED_PREFIX: &[u8] = b"libp2p-tls-handshake:";

@@ -1,12 +1,18 @@
+mod certificates;
+mod forge;
+mod oracle;
 mod pairs;
+mod plain;
+mod records;
+mod wire;
 
 use super::*;
 use crate::crypto::CryptoProvider;
 use crate::crypto::tests::real_providers;
-use crate::identity::Keypair;
 use crate::negotiation::ProtocolId;
-use crate::security::testing::{NOW, Side, keypair, meet, peer_id, setup};
-use crate::security::{HandshakeSetup, Secured, SecurityError};
+use crate::security::testing::{NOW, Side, meet, peer_id, setup};
+use crate::security::{HandshakeSetup, Opened, Role, Secured, SecurityError};
+use plain::{Met, Plain, setup_for};
 use std::sync::Arc;
 
 const YAMUX: ProtocolId = ProtocolId::from_static("/yamux/1.0.0");

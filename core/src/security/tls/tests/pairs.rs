@@ -4,7 +4,6 @@ use super::*;
 use crate::crypto::Portable;
 use crate::identity::{KeyType, testing};
 use crate::security::testing::{carry, feed, sent};
-use proptest::prelude::*;
 
 fn with_muxers(setup: HandshakeSetup, muxers: &[ProtocolId]) -> HandshakeSetup {
     HandshakeSetup { muxers: muxers.into(), ..setup }
