@@ -1,6 +1,6 @@
 //! Putting a node together and starting it.
 
-use crate::clock::wall_clock_nanos;
+use crate::clock::wall_clock;
 use crate::node::{Node, StartError};
 use crate::resolver::Resolver;
 use crate::runtime::Runtime;
@@ -217,7 +217,7 @@ where
 /// Makes the numbers of the node's signed records grow from start to start.
 fn number_records(config: &mut NodeConfig) {
     if config.identify.first_sequence == 0 {
-        config.identify.first_sequence = wall_clock_nanos();
+        config.identify.first_sequence = u64::try_from(wall_clock().as_nanos()).unwrap_or(u64::MAX);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The clock: the one place where time is read.
 
 use peerwork_core::time::Instant;
+use std::time::Duration;
 
-/// The wall clock, in nanoseconds since 1970; zero if it stands before that.
-pub(crate) fn wall_clock_nanos() -> u64 {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)
+/// The wall clock, since 1970; zero if it stands before that.
+pub(crate) fn wall_clock() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Counts from the start of the node.

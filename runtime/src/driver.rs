@@ -1,7 +1,7 @@
 //! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
 
 use crate::buffers::Buffers;
-use crate::clock::Clock;
+use crate::clock::{Clock, wall_clock};
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
 use crate::mailbox;
@@ -264,6 +264,11 @@ where
         if self.abandoned { Poll::Pending } else { self.commands.poll_next(cx) }
     }
 
+    /// For the handshake of the connection that is about to be made.
+    fn tell_time(&mut self) {
+        self.input(SwarmInput::WallClock { since_1970: wall_clock() });
+    }
+
     fn input(&mut self, input: SwarmInput<NodeCommand<P::Command>>) {
         self.node.handle_input(input, self.clock.now());
     }
@@ -333,6 +338,7 @@ where
                 match result {
                     Ok(Link { socket, remote_address }) => {
                         self.sockets.insert(connection, socket);
+                        self.tell_time();
                         self.input(SwarmInput::Dialed { connection, remote_address });
                     }
                     Err(error) => self.input(SwarmInput::DialFailed { connection, error }),
@@ -358,6 +364,7 @@ where
             ToDriver::Accepted { listener, link: Link { socket, remote_address } } => {
                 let connection = self.node.next_connection_id();
                 self.sockets.insert(connection, socket);
+                self.tell_time();
                 self.input(SwarmInput::Incoming { connection, listener, remote_address });
             }
         }

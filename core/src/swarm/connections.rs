@@ -187,7 +187,9 @@ impl<P: Protocols> Swarm<P> {
             expected_peer,
             crypto: self.connection_config.crypto.clone(),
             muxers: self.connection_config.muxer_ids(),
-            wall_clock: None,
+            wall_clock: self
+                .wall_clock
+                .map(|(at, since_1970)| since_1970.saturating_add(self.latest.get() - at)),
             seed: self.seed.child("connection"),
         };
         self.untaken.insert(id, setup);

@@ -107,6 +107,8 @@ pub struct Swarm<P: Protocols> {
     ids: Ids,
     life: Life,
     latest: Latest,
+    /// When it was last told, and the time since 1970 at that time.
+    wall_clock: Option<(Instant, Duration)>,
 }
 
 /// The next id of each kind.
@@ -163,6 +165,7 @@ impl<P: Protocols> Swarm<P> {
             ids: Ids::default(),
             life: Life::Running,
             latest: Latest::default(),
+            wall_clock: None,
         };
         swarm.tell_local(now);
         swarm.drain_protocols(now);
@@ -371,6 +374,7 @@ impl<P: Protocols> Machine for Swarm<P> {
             SwarmInput::Command(command) => self.protocols.handle_command(command, now),
             SwarmInput::Shutdown => self.shut_down(now),
             SwarmInput::Entropy(Entropy(entropy)) => self.seed.mix(&entropy),
+            SwarmInput::WallClock { since_1970 } => self.wall_clock = Some((now, since_1970)),
             SwarmInput::Listening { listener, address } => self.handle_listening(listener, address, now),
             SwarmInput::ListenFailed { listener, error } => {
                 let event = SwarmEvent::ListenFailed { listener, error: error.into() };

@@ -10,6 +10,7 @@ use crate::protocols::{RequestId, StreamError, StreamKey, Target};
 use crate::security::{Role, SecurityError};
 use smallvec::SmallVec;
 use std::fmt;
+use std::time::Duration;
 
 /// A place where the node listens. Chosen by the caller from a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +98,12 @@ pub enum SwarmInput<C> {
     Shutdown,
     /// Entropy for the seed.
     Entropy(Entropy),
+    /// The wall clock, for what peers show that is valid for a time: certificates. Never sent, their validity is not compared with it.
+    /// To be sent again before connections are made after a clock step or a suspend; a driver may as well send it before each.
+    WallClock {
+        /// Since 1970.
+        since_1970: Duration,
+    },
     /// The driver listens now; comes once for each address where the wish names several.
     Listening {
         /// The listener.
@@ -436,6 +443,7 @@ impl<C> SwarmInput<C> {
             Self::KeepAlive { connection, wanted } => SwarmInput::KeepAlive { connection, wanted },
             Self::Shutdown => SwarmInput::Shutdown,
             Self::Entropy(entropy) => SwarmInput::Entropy(entropy),
+            Self::WallClock { since_1970 } => SwarmInput::WallClock { since_1970 },
             Self::Listening { listener, address } => SwarmInput::Listening { listener, address },
             Self::ListenFailed { listener, error } => SwarmInput::ListenFailed { listener, error },
             Self::Incoming { connection, listener, remote_address } => {

@@ -9,7 +9,6 @@ use crate::security::CertificateError;
 use crate::security::testing::{hex, keypair};
 use crate::security::tls::certificate;
 use crate::seed::Seed;
-use data_encoding::BASE64;
 use proptest::prelude::*;
 use rustls::SignatureScheme;
 use std::time::Duration;
@@ -338,11 +337,12 @@ fn a_dialer_without_a_certificate_is_refused() {
 proptest! {
     /// libp2p-tls once panicked on such.
     #[test]
-    fn any_change_of_a_certificate_is_noticed(at in 0_usize..1000, bit in 0_u8..8) {
+    fn no_change_of_a_certificate_makes_it_another_peers(at in 0_usize..1000, bit in 0_u8..8) {
         let mut certificate = forge(1).to_der();
         let at = at % certificate.len();
         certificate[at] ^= 1 << bit;
-        prop_assert!(read(&certificate).is_err());
+        // What is not signed may be written in more ways than one.
+        prop_assert!(read(&certificate).is_err() || read(&certificate).as_ref() == Ok(keypair(1).public()));
     }
 
     #[test]

@@ -11,7 +11,9 @@ use rustls::crypto::aws_lc_rs::cipher_suite::{
     TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
 };
 use rustls::crypto::aws_lc_rs::kx_group::{MLKEM768, SECP256R1, SECP384R1, X25519};
-use rustls::{CipherSuite, Error};
+use rustls::{CipherSuite, Error, SupportedProtocolVersion};
+
+const TLS12_ONLY: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
 
 const ROLES: [Role; 2] = [Role::Dialer, Role::Listener];
 
@@ -112,7 +114,7 @@ fn what_is_not_in_common_is_said() {
     assert_eq!(plain.meet(Role::Listener).map(drop), Err(error));
     assert_eq!(plain.meet(Role::Dialer).map(drop), Err(alert(40)));
 
-    let plain = Plain { versions: &[&rustls::version::TLS12], ..Plain::default() };
+    let plain = Plain { versions: TLS12_ONLY, ..Plain::default() };
     let error = nothing("version of TLS", "1.3", "older ones");
     assert_eq!(plain.meet(Role::Listener).map(drop), Err(error));
     assert_eq!(plain.meet(Role::Dialer).map(drop), Err(alert(70)));
@@ -175,8 +177,7 @@ fn a_refusal_of_our_certificate_comes_through_the_channel() {
     let plain = Plain { accepts: false, ..Plain::default() };
     let (mut secured, mut met) = plain.meet(Role::Dialer).unwrap();
     assert_eq!(met.error, Some(rustls::CertificateError::BadEncoding.into()));
-    let mut input = BytesMut::new();
-    met.send(&mut input);
+    let mut input = met.sealed(&[]);
     let error = ChannelError::Refused(Alert(42));
     assert_eq!(secured.channel.open(&mut input), Err(error.clone()));
     assert_eq!(
@@ -220,6 +221,9 @@ fn the_remote_may_replace_its_keys() {
             input.unsplit(met.sealed(b"new"));
             assert_eq!(open_all(&mut *secured.channel, &mut input), b"oldnew");
         }
+        // It asked for ours in return.
+        met.receive(&seal_after_update(&mut *secured.channel, b"ours are new too"));
+        assert_eq!(met.read(), b"ours are new too");
         talk(&mut *secured.channel, &mut met);
     }
 }
@@ -252,7 +256,7 @@ fn channel(role: Role, cipher: AeadCipher, secrets: &plain::Secrets) -> TlsChann
     TlsChannel::new(role, Arc::new(Portable), cipher, outbound, inbound)
 }
 
-fn seal_after_update(channel: &mut TlsChannel, plaintext: &[u8]) -> BytesMut {
+fn seal_after_update(channel: &mut dyn Channel, plaintext: &[u8]) -> BytesMut {
     let mut out = BytesMut::zeroed(channel.headroom());
     out.extend_from_slice(plaintext);
     channel.seal(&mut out, 0).unwrap();

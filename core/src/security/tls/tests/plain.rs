@@ -1,7 +1,6 @@
 //! A remote that is rustls alone, with its own cryptography.
 
 use super::*;
-use crate::machine::Layer;
 use crate::security::Role;
 use bytes::{BufMut, BytesMut};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -43,6 +42,8 @@ impl Default for Plain {
 /// A remote after a handshake, or one that failed in it.
 pub(super) struct Met {
     pub(super) connection: Connection,
+    /// What it sent behind the handshake.
+    pub(super) unread: BytesMut,
     pub(super) error: Option<Error>,
 }
 
@@ -62,7 +63,7 @@ impl Plain {
             Role::Dialer => Connection::Server(self.server()),
             Role::Listener => Connection::Client(self.client()),
         };
-        let mut met = Met { connection, error: None };
+        let mut met = Met { connection, unread: BytesMut::new(), error: None };
         let mut ours = config.start(setup, NOW);
         let mut input = BytesMut::new();
         loop {
@@ -77,12 +78,9 @@ impl Plain {
                 return (Err(error), met.error);
             }
             if sent == 0 && received == 0 {
-                let mut secured = ours.poll_event().expect("nothing is under way");
-                // What came behind the handshake.
+                let secured = ours.poll_event().expect("nothing is under way");
                 assert!(secured.plain.is_empty());
-                while let Ok(Opened::Plain(plain)) = secured.channel.open(&mut input) {
-                    assert!(plain.is_empty(), "tickets at most");
-                }
+                met.unread = input;
                 return (Ok((secured, met)), None);
             }
         }
@@ -146,7 +144,7 @@ impl Met {
 
     /// What the remote sends for these bytes of its application.
     pub(super) fn sealed(&mut self, bytes: &[u8]) -> BytesMut {
-        let mut out = BytesMut::new();
+        let mut out = std::mem::take(&mut self.unread);
         for part in bytes.chunks(10_000) {
             self.connection.writer().write_all(part).unwrap();
             self.send(&mut out);

@@ -57,8 +57,21 @@ fn bad_starts() -> Vec<Bad> {
             [record(22, &endless).repeat(2), record(22, &endless)[..5].to_vec()].concat(),
             SecurityError::TooLarge { len: 16_009, max: 32 * 1024 - 2 * 16_009 },
         ),
-        ("an alert", record(21, &[2, 40]), SecurityError::Refused(Alert(40))),
-        ("the end of the connection", record(21, &[1, 0]).repeat(3), SecurityError::Ended("the ClientHello")),
+        (
+            "an alert",
+            record(21, &[2, 40]),
+            protocol("received unexpected message: got Alert when expecting Handshake"),
+        ),
+        (
+            "an alert behind the ClientHello",
+            [&hello[..], &record(21, &[2, 40])].concat(),
+            SecurityError::Refused(Alert(40)),
+        ),
+        (
+            "the end of the connection behind the ClientHello",
+            [&hello[..], &record(21, &[1, 0]).repeat(3)].concat(),
+            SecurityError::Ended("the end of the handshake"),
+        ),
         (
             "data",
             record(23, b"data"),
@@ -108,7 +121,9 @@ fn every_bad_answer_has_its_error() {
         (
             "our own ClientHello",
             hello(),
-            protocol("received unexpected handshake message: got ClientHello when expecting ServerHello"),
+            protocol(
+                "received unexpected handshake message: got ClientHello when expecting ServerHello or HelloRetryRequest",
+            ),
         ),
         ("an alert", record(21, &[2, 120]), SecurityError::Refused(Alert(120))),
         ("the end of the connection", record(21, &[1, 0]), SecurityError::Ended("the end of the handshake")),
