@@ -29,7 +29,9 @@ const NOW: Instant = Instant::ORIGIN;
 type Secure = fn(NodeBuilder) -> NodeBuilder;
 
 /// What one idle connection may cost one node, by its security protocol.
-const BUDGETS: [(&str, Secure, usize); 2] = [
+const BUDGETS: &[(&str, Secure, usize)] = &[
+    #[cfg(feature = "tls")]
+    ("tls", |builder| builder.security(peerwork_core::security::tls::Tls::default()), 3 * 1024),
     ("noise", |builder| builder.security(Noise), 2_560),
     ("secio", |builder| builder.security(Secio::default()), 3 * 1024),
 ];
@@ -105,7 +107,7 @@ fn an_idle_connection_costs_less_than_three_kibibytes() {
         Arc::new(peerwork_core::crypto::Fast),
     ];
     for crypto in providers {
-        for (security, secure, budget) in BUDGETS {
+        for &(security, secure, budget) in BUDGETS {
             let (each, allocations) = measure(secure, &crypto);
             let (name, own) = (crypto.name(), size_of::<Connection>());
             println!(

@@ -15,6 +15,7 @@ use peerwork_core::node::{LocalNode, NodeBuilder};
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_core::seed::Seed;
 use peerwork_core::time::Instant;
 use peerwork_runtime::{Node, Runtime, Transport};
@@ -26,6 +27,8 @@ use std::time::Duration;
 /// What secures the connections. All are muxed with mplex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
+    /// TLS 1.3.
+    Tls(Crypto),
     /// noise.
     Noise(Crypto),
     /// secio 1.0.0.
@@ -43,6 +46,7 @@ impl Security {
             builder.configure(|config| config.swarm.connection.crypto = crypto.provider())
         };
         match self {
+            Self::Tls(crypto) => with(builder.security(Tls::default()), crypto),
             Self::Noise(crypto) => with(builder.security(Noise), crypto),
             Self::Secio(crypto) => with(builder.security(Secio::default()), crypto),
             Self::Plaintext => builder.security(Plaintext),
@@ -53,10 +57,13 @@ impl Security {
 
 /// All of them.
 pub const SECURITIES: &[Security] = &[
+    Security::Tls(Crypto::Portable),
     Security::Noise(Crypto::Portable),
     Security::Secio(Crypto::Portable),
     Security::Plaintext,
     Security::Toy,
+    #[cfg(feature = "aws-lc")]
+    Security::Tls(Crypto::Fast),
     #[cfg(feature = "aws-lc")]
     Security::Noise(Crypto::Fast),
     #[cfg(feature = "aws-lc")]

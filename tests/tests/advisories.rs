@@ -8,7 +8,10 @@
 //! | RUSTSEC-2022-0084, CVE-2022-23492 | many small allocations of one peer used up the memory | here; `core/tests/memory.rs` |
 //! | RUSTSEC-2024-0437 | nested protobuf groups overflowed the stack | here |
 //! | RUSTSEC-2026-0258 | any number of empty frames was processed for free | here |
-//! | RUSTSEC-2024-0399 | a handshake cut in pieces panicked | here |
+//! | RUSTSEC-2024-0399 | a handshake cut in pieces panicked | here; `core/src/security/tls/tests/wire.rs` |
+//! | RUSTSEC-2024-0336 | the end of a TLS connection amid its handshake was waited for for ever | here |
+//! | GHSA-5hq8-qhww-jm7q, libp2p-tls 0.1 | a bad certificate panicked | here; `core/src/security/tls/tests/certificates.rs` |
+//! | py-libp2p 1345 | a dialer without a certificate was let in | `core/src/security/tls/tests/certificates.rs` |
 //! | CVE-2023-39533 | huge RSA keys took seconds to verify | here; `core/src/identity/tests/public_keys.rs` |
 //! | CVE-2023-40583 | signed records of any number of made-up peers were kept | here; `core/src/protocols/identify/tests/records.rs` |
 //! | CVE-2026-45783 | short keys went past every validator of records | here; `core/src/records/tests.rs` |
@@ -30,8 +33,8 @@
 //! | yamux 0.14.1 | a writer and a reader that waited at once: one was never woken | here |
 //! | CVE-2026-33040, CVE-2026-34219 | a peer's number overflowed the clock | here; times saturate: `core/src/time.rs` |
 //!
-//! These concern what is not built here: TLS and its certificates (GHSA-5hq8-qhww-jm7q, RUSTSEC-2024-0336, py-libp2p 1345), gossipsub, kad, rendezvous, bitswap, relay, autonat, DCUtR, mDNS, QUIC, WebSocket, WebTransport, WebRTC, compression (RUSTSEC-2020-0123: no unsafe code
-//! is allowed here either).
+//! These concern what is not built here: gossipsub, kad, rendezvous, bitswap, relay, autonat, DCUtR, mDNS, QUIC, WebSocket, WebTransport,
+//! WebRTC, compression (RUSTSEC-2020-0123: no unsafe code is allowed here either).
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -201,6 +204,53 @@ fn rustsec_2024_0399_a_handshake_may_come_byte_by_byte() {
             assert!(hostile.still_echoes());
         },
         &[],
+    );
+}
+
+/// A ClientHello in records of one byte, and everything byte by byte.
+#[test]
+fn rustsec_2024_0399_a_client_hello_may_come_in_any_records() {
+    attack(
+        |hostile| {
+            let hello = hostile.tls();
+            let records = hello[5..].iter().flat_map(|byte| [22, 3, 1, 0, 1, *byte]);
+            records.for_each(|byte| hostile.raw(&[byte]));
+            let end = hostile.tls_turn();
+            end.iter().for_each(|byte| hostile.raw(&[*byte]));
+            hostile.send(&lines(&["/multistream/1.0.0", "/mplex/6.7.0"]));
+            hostile.identify(&[&[]]);
+            assert!(hostile.still_echoes());
+        },
+        &[],
+    );
+}
+
+#[test]
+fn rustsec_2024_0336_the_end_amid_a_handshake_is_the_end() {
+    const CLOSE_NOTIFY: [u8; 7] = [21, 3, 3, 0, 2, 1, 0];
+    attack(
+        |hostile| {
+            let hello = hostile.tls();
+            hostile.raw(&[&hello[..], &CLOSE_NOTIFY].concat());
+        },
+        &[
+            "connection: the /tls/1.0.0 handshake failed: the peer closed the connection while we waited for the end of the handshake",
+        ],
+    );
+}
+
+#[test]
+fn ghsa_5hq8_qhww_jm7q_a_bad_certificate_is_an_error() {
+    attack(
+        |hostile| {
+            let hello = hostile.tls_with(Arc::new(Forger));
+            hostile.raw(&hello);
+            let end = hostile.tls_turn();
+            hostile.raw(&end);
+        },
+        &[
+            "connection: the /tls/1.0.0 handshake failed: in the peer's certificate: it is not signed with its own key",
+        ],
     );
 }
 

@@ -24,7 +24,10 @@ pub use identity::{keys, peer_id, pre_shared_key, signed_peer_record};
 pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
 pub use perf::perf;
-pub use security::{noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake};
+pub use security::{
+    noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake, tls_certificate,
+    tls_handshake, tls_records,
+};
 pub use wire::{frame, protobuf, varint};
 pub use yamux::yamux;
 
@@ -51,6 +54,9 @@ pub const TARGETS: &[Target] = &[
     ("secio_frames", secio_frames),
     ("secio_handshake", secio_handshake),
     ("signed_peer_record", signed_peer_record),
+    ("tls_certificate", tls_certificate),
+    ("tls_handshake", tls_handshake),
+    ("tls_records", tls_records),
     ("varint", varint),
     ("yamux", yamux),
 ];

@@ -8,6 +8,7 @@ use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_core::security::{
     Channel, ChannelError, Handshake, HandshakeSetup, Opened, Role, Secured, SecurityError, SecurityProtocol,
 };
@@ -38,6 +39,20 @@ pub fn noise_handshake(data: &[u8]) {
     handshake(&Noise, Role::Dialer, data);
 }
 
+/// A remote's records in either role, and those that follow.
+pub fn tls_handshake(data: &[u8]) {
+    handshake(&Tls::default(), Role::Listener, data);
+    handshake(&Tls::default(), Role::Dialer, data);
+}
+
+/// A remote's certificate, in a handshake that is fine but for that.
+pub fn tls_certificate(data: &[u8]) {
+    let outcome = feed(&mut *start(&Tls::default(), Role::Listener), &with_certificate(data), usize::MAX);
+    for secured in outcome.events {
+        assert_eq!(secured.peer, secured.public_key.to_peer_id());
+    }
+}
+
 /// The encrypted frames of a remote: what is opened does not depend on how it is cut, and is never more than was sent.
 pub fn secio_frames(data: &[u8]) {
     frames(&secio(), data);
@@ -46,6 +61,43 @@ pub fn secio_frames(data: &[u8]) {
 /// The same for noise.
 pub fn noise_frames(data: &[u8]) {
     frames(&Noise, data);
+}
+
+/// The same for TLS.
+pub fn tls_records(data: &[u8]) {
+    frames(&Tls::default(), data);
+}
+
+/// What a dialer with this certificate sends where nothing is encrypted and every signature and code holds.
+fn with_certificate(certificate: &[u8]) -> BytesMut {
+    const CERTIFICATE: u8 = 11;
+    const CERTIFICATE_VERIFY: u8 = 15;
+    const FINISHED: u8 = 20;
+    let message = |kind: u8, body: &[u8]| [&[kind][..], &u24(body.len()), body].concat();
+    // No context; a list of one certificate without extensions.
+    let entry = [&u24(certificate.len()), certificate, &[0, 0]].concat();
+    let list = [&[0][..], &u24(entry.len()), &entry].concat();
+    let messages = [
+        message(CERTIFICATE, &list),
+        // ECDSA on P-256 with SHA-256; a signature of one byte.
+        message(CERTIFICATE_VERIFY, &[4, 3, 0, 1, 0]),
+        message(FINISHED, &[0; 32]),
+    ];
+    let mut out = BytesMut::new();
+    start(&Tls::default(), Role::Dialer).poll_transmit(&mut out, usize::MAX, Instant::ORIGIN);
+    for part in messages.concat().chunks(16 * 1024) {
+        // The type of the content, and a tag.
+        let body = [part, &[22], &[0; 16]].concat();
+        out.extend_from_slice(&[23, 3, 3]);
+        out.extend_from_slice(&(body.len() as u16).to_be_bytes());
+        out.extend_from_slice(&body);
+    }
+    out
+}
+
+fn u24(len: usize) -> [u8; 3] {
+    let [_, bytes @ ..] = (len as u32).to_be_bytes();
+    bytes
 }
 
 fn frames(protocol: &dyn SecurityProtocol, data: &[u8]) {
@@ -148,6 +200,8 @@ mod tests {
         assert_eq!(whole_handshakes("secio_handshake", &secio(), Role::Listener, "whole"), 3);
         assert_eq!(whole_handshakes("noise_handshake", &Noise, Role::Listener, "whole"), 3);
         assert_eq!(whole_handshakes("noise_handshake", &Noise, Role::Dialer, "answer"), 2);
+        assert_eq!(whole_handshakes("tls_handshake", &Tls::default(), Role::Listener, "whole"), 1);
+        assert_eq!(whole_handshakes("tls_handshake", &Tls::default(), Role::Dialer, "answer"), 1);
     }
 
     /// How many inputs of a corpus, of those whose names start so, end in a channel that opens a frame.
@@ -166,5 +220,60 @@ mod tests {
             count += 1;
         }
         count
+    }
+
+    /// Signatures always hold here, so the specification's invalid certificate is fine too.
+    #[test]
+    fn whole_certificates_of_the_corpus_are_accepted() {
+        let corpus = format!("{}/../fuzz/corpus/tls_certificate", env!("CARGO_MANIFEST_DIR"));
+        for name in ["spec_1", "spec_2", "spec_3", "spec_4"] {
+            let bytes = with_certificate(&fs::read(format!("{corpus}/{name}")).unwrap());
+            let outcome = feed(&mut *start(&Tls::default(), Role::Listener), &bytes, usize::MAX);
+            assert_eq!(outcome.events.len(), 1, "{name}: {:?}", outcome.sent);
+        }
+    }
+
+    /// Writes the corpus of TLS.
+    #[test]
+    fn write_tls_corpus() {
+        let (mut ours, mut theirs) =
+            (start(&Tls::default(), Role::Listener), start(&Tls::default(), Role::Dialer));
+        let now = Instant::ORIGIN;
+        let [mut hello, mut answer, mut end] = [BytesMut::new(), BytesMut::new(), BytesMut::new()];
+        theirs.poll_transmit(&mut hello, usize::MAX, now);
+        ours.handle_input(&mut hello.clone(), now).unwrap();
+        ours.poll_transmit(&mut answer, usize::MAX, now);
+        theirs.handle_input(&mut answer.clone(), now).unwrap();
+        theirs.poll_transmit(&mut end, usize::MAX, now);
+        ours.handle_input(&mut end.clone(), now).unwrap();
+        let mut a = theirs.poll_event().unwrap().channel;
+        let mut b = ours.poll_event().unwrap().channel;
+        let seal = |channel: &mut dyn Channel| {
+            let mut out = BytesMut::zeroed(channel.headroom());
+            out.extend_from_slice(b"hello");
+            channel.seal(&mut out, 0).unwrap();
+            out
+        };
+        let (from_dialer, from_listener) = (seal(&mut *a), seal(&mut *b));
+        let dir = format!("{}/../fuzz/corpus/tls_handshake", env!("CARGO_MANIFEST_DIR"));
+        fs::create_dir_all(&dir).unwrap();
+        let write = |name: &str, parts: &[&[u8]]| fs::write(format!("{dir}/{name}"), parts.concat()).unwrap();
+        write("whole", &[&[100], &hello, &end, &from_dialer]);
+        write("answer", &[&[100], &answer, &from_listener]);
+        write("hello_bytewise", &[&[1], &hello]);
+        write(
+            "hello_in_records",
+            &[
+                &[9],
+                &hello[5..]
+                    .chunks(3)
+                    .flat_map(|part| [&[22, 3, 1, 0, part.len() as u8][..], part].concat())
+                    .collect::<Vec<_>>(),
+            ],
+        );
+        write("alert", &[&[7], &hello, &[21, 3, 3, 0, 2, 2, 40]]);
+        write("close_notify", &[&[7], &hello, &[21, 3, 3, 0, 2, 1, 0]]);
+        write("too_large", &[&[5], &[22, 3, 1, 0xff, 0xff]]);
+        write("http", &[&[5], b"GET / HTTP/1.1"]);
     }
 }

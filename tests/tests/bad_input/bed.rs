@@ -16,6 +16,7 @@ use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::pnet::PreSharedKey;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{DialError, ListenerId, SwarmEvent, SwarmInput, Usage};
 use peerwork_core::time::Instant;
@@ -121,6 +122,7 @@ impl Bed {
             .security(Secio::default())
             .security(Plaintext)
             .security(Noise)
+            .security(Tls::default())
             .muxer(Mplex::default())
             .muxer(Yamux::default())
             .configure(|config| {

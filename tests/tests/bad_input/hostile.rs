@@ -5,13 +5,14 @@ use super::bed::{Bed, Far};
 use bytes::{Buf, BytesMut};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::crypto::{
-    self, Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidScalar, Portable,
-    StreamCipher, Tag, UnsupportedKey,
+    self, Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidScalar,
+    NONCE_BYTES, Portable, StreamCipher, TAG_BYTES, Tag, UnsupportedKey,
 };
 use peerwork_core::identity::{Keypair, PeerId, PublicKey};
 use peerwork_core::machine::End;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_core::security::{Channel, Handshake, HandshakeSetup, Opened, Role, SecurityProtocol};
 use peerwork_core::seed::Seed;
 use peerwork_core::wire::protobuf::Writer;
@@ -174,6 +175,32 @@ impl<'a> Hostile<'a> {
         self.received().advance(lines(&names).len());
         self.start(&Noise, Role::Listener, crypto::default_provider());
         self.noise_turn()
+    }
+
+    /// Connects with TLS, agrees on it and returns the ClientHello of an honest handshake.
+    pub(crate) fn tls(&mut self) -> BytesMut {
+        self.tls_with(crypto::default_provider())
+    }
+
+    /// The same with cryptography that need not be honest.
+    pub(crate) fn tls_with(&mut self, crypto: Arc<dyn CryptoProvider>) -> BytesMut {
+        self.agree(&Tls::default(), crypto)
+    }
+
+    /// The ClientHello was sent; returns the rest of an honest handshake.
+    pub(crate) fn tls_turn(&mut self) -> BytesMut {
+        let len = self.received().len();
+        self.turn_of(len)
+    }
+
+    /// Connects with TLS and mplex, and tells identify nothing of interest.
+    pub(crate) fn tls_muxed(&mut self, crypto: Arc<dyn CryptoProvider>) {
+        let hello = self.tls_with(crypto);
+        self.raw(&hello);
+        let end = self.tls_turn();
+        self.raw(&end);
+        self.send(&lines(&["/multistream/1.0.0", "/mplex/6.7.0"]));
+        self.identify(&[&[]]);
     }
 
     fn agree(&mut self, protocol: &dyn SecurityProtocol, crypto: Arc<dyn CryptoProvider>) -> BytesMut {
@@ -384,6 +411,13 @@ impl<'a> Hostile<'a> {
 #[derive(Debug)]
 pub(crate) struct Forger;
 
+/// Cryptography that is fine, but makes an alert of every record of TLS whose data is [`ALERT`].
+#[derive(Debug)]
+pub(crate) struct Alarmist;
+
+/// Any fatal alert: internal_error.
+pub(crate) const ALERT: &[u8] = &[2, 80];
+
 impl CryptoProvider for Forger {
     fn name(&self) -> &'static str {
         "forger"
@@ -415,6 +449,61 @@ impl CryptoProvider for Forger {
 
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag {
         Portable.hash(hash, parts)
+    }
+}
+
+impl CryptoProvider for Alarmist {
+    fn name(&self) -> &'static str {
+        "alarmist"
+    }
+
+    fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
+        Portable.sign(key, message)
+    }
+
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        Portable.verify(key, message, signature)
+    }
+
+    fn ephemeral_key(&self, curve: Curve, scalar: &[u8]) -> Result<Box<dyn EphemeralKey>, InvalidScalar> {
+        Portable.ephemeral_key(curve, scalar)
+    }
+
+    fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
+        Portable.cipher(cipher, key, iv)
+    }
+
+    fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
+        Box::new(AlarmistSealer(Portable.aead(cipher, key)))
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
+        Portable.hmac(hash, key)
+    }
+
+    fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Tag {
+        Portable.hash(hash, parts)
+    }
+}
+
+struct AlarmistSealer(Box<dyn Aead>);
+
+impl Aead for AlarmistSealer {
+    fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
+        if let Some((content, ALERT)) = data.split_last_mut().map(|(content, rest)| (content, &*rest)) {
+            *content = 21;
+        }
+        self.0.seal(nonce, associated, data)
+    }
+
+    fn open(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG_BYTES],
+    ) -> bool {
+        self.0.open(nonce, associated, data, tag)
     }
 }
 

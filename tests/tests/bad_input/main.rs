@@ -18,6 +18,7 @@ mod noise;
 mod private;
 mod securing;
 mod streams;
+mod tls;
 mod variants;
 mod yamux;
 
@@ -112,6 +113,7 @@ fn every_attack_costs_its_author_what_it_should_and_nobody_else() {
         negotiating::ROWS,
         securing::ROWS,
         noise::ROWS,
+        tls::ROWS,
         muxing::ROWS,
         yamux::ROWS,
         streams::ROWS,

@@ -138,10 +138,10 @@ pub(super) const ROWS: &[Row] = &[
         name: "a listener that speaks nothing",
         attack: |hostile| {
             hostile.dialled(None);
-            hostile.raw(&lines(&["/multistream/1.0.0", "na", "na", "na"]));
+            hostile.raw(&lines(&["/multistream/1.0.0", "na", "na", "na", "na"]));
         },
         reports: &[
-            "dial: no agreement on a security protocol: the peer does not speak /secio/1.0.0, /plaintext/2.0.0, /noise",
+            "dial: no agreement on a security protocol: the peer does not speak /secio/1.0.0, /plaintext/2.0.0, /noise, /tls/1.0.0",
         ],
         loses: Loses::Connection,
     },

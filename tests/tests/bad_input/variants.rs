@@ -36,11 +36,15 @@ errors! {
         by a peer [Unsupported, BadHeader, TooLarge, Malformed, UnexpectedAnswer, TooManyProposals, Refused, Ended],
         by no peer [NothingProposed];
     SecurityError, security:
-        by a peer [SelfDial, TooLarge, Malformed, Protobuf, Key, NotAuthentic, NoCommonAlgorithm, Ended, Channel],
+        by a peer [
+            SelfDial, TooLarge, Malformed, Protobuf, Key, NotAuthentic, Certificate, Protocol, Refused, NoCommonAlgorithm, Ended,
+            Channel
+        ],
         // A dial reports another peer in words of its own, and who comes in is not expected.
         by no peer [WrongPeer, Local];
-    ChannelError, channel: by a peer [TooLarge, Malformed, NotAuthentic], by no peer [Exhausted];
-    MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood, SessionEnded, Ended], by no peer [];
+    ChannelError, channel: by a peer [TooLarge, Malformed, NotAuthentic, Refused], by no peer [Exhausted];
+    // The end of the byte stream is the connection's to report.
+    MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood, SessionEnded], by no peer [Ended];
     ConnectionError, connection:
         by a peer [
             Negotiation, Security, Channel, Muxer, HandshakeTimeout, PrivateNetwork, Reflected, Idle, Limit, ClosedByPeer, Broken

@@ -6,6 +6,7 @@ use peerwork_core::security::SecurityProtocol;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_tests::compliance::SecuritySuite;
 use peerwork_tests::compliance::security::Protection;
 use peerwork_tests::recipe::{CRYPTOS, Crypto};
@@ -25,6 +26,10 @@ fn suite(protocol: impl SecurityProtocol, first: Crypto) -> SecuritySuite {
     SecuritySuite::new(protocol).providers(providers).identity(rsa)
 }
 
+security_compliance!(tls, suite(Tls::default(), Crypto::Portable));
+security_compliance!(tls_chacha, suite(Tls { prefer_aes: false }, Crypto::Portable));
+#[cfg(feature = "aws-lc")]
+security_compliance!(tls_fast, suite(Tls::default(), Crypto::Fast));
 security_compliance!(noise, suite(Noise, Crypto::Portable));
 #[cfg(feature = "aws-lc")]
 security_compliance!(noise_fast, suite(Noise, Crypto::Fast));

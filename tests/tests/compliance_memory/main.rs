@@ -15,6 +15,7 @@ use peerwork_core::muxer::yamux::Yamux;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_tests::compliance::security::Protection;
 use peerwork_tests::compliance::{MuxerSuite, ProtocolSuite, SecuritySuite};
 use peerwork_tests::toy::aead::ToyAead;
@@ -46,6 +47,7 @@ fn muxers() {
 }
 
 fn securities() {
+    SecuritySuite::new(Tls::default()).assert_memory_returns(0, live_bytes);
     SecuritySuite::new(Noise).assert_memory_returns(0, live_bytes);
     SecuritySuite::new(Secio::default()).protects(Protection::Frames).assert_memory_returns(0, live_bytes);
     SecuritySuite::new(Plaintext).protects(Protection::Nothing).assert_memory_returns(0, live_bytes);

@@ -354,6 +354,11 @@ fn bare_loop_with_secio() {
 }
 
 #[test]
+fn bare_loop_with_tls() {
+    disturb_everywhere(|| recipe::local(Security::Tls(Crypto::Portable), FAULTS, 2), 11);
+}
+
+#[test]
 fn bare_loop_with_noise() {
     disturb_everywhere(|| recipe::local(Security::Noise(Crypto::Portable), FAULTS, 2), 11);
 }

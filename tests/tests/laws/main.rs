@@ -19,6 +19,7 @@ use peerwork_core::muxer::yamux::Yamux;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_core::security::{Role, SecurityProtocol};
 use peerwork_tests::laws::layer::{self, LayerSubject};
 use peerwork_tests::laws::machine::{self, MachineSubject};
@@ -76,10 +77,11 @@ fn every_machine() -> Vec<Proof> {
     ];
     proofs.extend(security(Plaintext, Crypto::Portable));
     for &crypto in CRYPTOS {
+        proofs.extend(security(Tls::default(), crypto));
         proofs.extend(security(Noise, crypto));
         proofs.extend(security(Secio::default(), crypto));
         proofs.extend(security(ToyAead, crypto));
-        for security in [Security::Noise(crypto), Security::Secio(crypto)] {
+        for security in [Security::Tls(crypto), Security::Noise(crypto), Security::Secio(crypto)] {
             proofs.extend(
                 [Role::Dialer, Role::Listener].map(|role| layer(Connecting { security, ..Connecting::plain(role) })),
             );

@@ -5,7 +5,7 @@ use super::scope::Found;
 use crate::negotiation::ProtocolId;
 use crate::security::{Alert, CertificateError, SecurityError};
 use rustls::server::ClientHello;
-use rustls::{CipherSuite, Error, NamedGroup, PeerIncompatible};
+use rustls::{AlertDescription, CipherSuite, Error, NamedGroup, PeerIncompatible};
 use std::fmt::Debug;
 
 /// The most characters of a remote's offers that are kept in an error.
@@ -38,6 +38,9 @@ pub(super) fn of_peer(error: Error, found: &mut Found, offers: &Offers) -> Secur
         return error;
     }
     match error {
+        Error::AlertReceived(AlertDescription::CloseNotify) => {
+            SecurityError::Ended("the end of the handshake")
+        }
         Error::AlertReceived(alert) => SecurityError::Refused(Alert(alert.into())),
         Error::NoCertificatesPresented => CertificateError::Missing.into(),
         Error::PeerIncompatible(what) => incompatible(what, offers),

@@ -14,7 +14,7 @@ use crate::security::stepwise::{Progress, Step, Stepwise};
 use crate::security::{HandshakeSetup, Role, Secured, SecurityError};
 use bytes::BytesMut;
 use rustls::server::{Accepted, Acceptor, ClientHello};
-use rustls::{Connection, Error, IoState};
+use rustls::{Connection, Error};
 use std::io;
 use std::sync::Arc;
 
@@ -189,11 +189,10 @@ impl Running {
         running.send(transmit);
         match result {
             Err(error) => Err(errors::of_peer(error, &mut running.scope.found, &Offers::default())),
-            Ok(state) if state.peer_has_closed() => Err(SecurityError::Ended("the end of the handshake")),
-            Ok(_) if running.connection.is_handshaking() => {
+            Ok(()) if running.connection.is_handshaking() => {
                 Ok(Progress::Next(TlsStep::Running(Box::new(running))))
             }
-            Ok(_) => running.finish().map(Progress::Done),
+            Ok(()) => running.finish().map(Progress::Done),
         }
     }
 
@@ -224,12 +223,12 @@ impl Running {
 }
 
 /// Lets rustls take a record, of which it reads a part at a time.
-fn feed(connection: &mut Connection, record: &mut &[u8]) -> Result<IoState, Error> {
+fn feed(connection: &mut Connection, record: &mut &[u8]) -> Result<(), Error> {
     loop {
         let taken = connection.read_tls(record).map_err(|error| Error::General(error.to_string()))?;
-        let state = connection.process_new_packets()?;
+        connection.process_new_packets()?;
         if record.is_empty() || taken == 0 {
-            return Ok(state);
+            return Ok(());
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::certificate::CertificateKey;
 use crate::crypto::CryptoProvider;
 use crate::identity::{PeerId, PublicKey};
-use crate::security::{SecurityError, check_peer};
+use crate::security::SecurityError;
 use crate::seed::Seed;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -54,14 +54,6 @@ impl Scope {
         let result = call();
         let scope = CURRENT.take().expect("what rustls calls only borrows the scope");
         (scope, result)
-    }
-
-    /// Compares who the remote claims to be with whom we expect.
-    ///
-    /// # Errors
-    /// [`SecurityError::SelfDial`], [`SecurityError::WrongPeer`].
-    pub(super) fn check_peer(&self, identity: &PublicKey) -> Result<(), SecurityError> {
-        check_peer(identity.to_peer_id(), &self.own_key, self.expected_peer)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::certificate::{self, SCHEMES};
 use super::scope::{self, Scope};
-use crate::security::{CertificateError, SecurityError};
+use crate::security::{CertificateError, SecurityError, check_peer};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -12,40 +12,52 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, Si
 #[derive(Debug)]
 pub(super) struct Libp2pVerifier;
 
-fn verify_certificate(first: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Result<(), Error> {
-    scope::with(|scope| {
-        scope.check_certificate(first, others.len()).map_err(|error| {
-            let alert = alert_for(&error);
-            scope.found.error = Some(error);
-            alert.into()
-        })
-    })
-}
-
 impl Scope {
     fn check_certificate(&mut self, der: &[u8], others: usize) -> Result<(), SecurityError> {
         if others > 0 {
             return Err(CertificateError::NotAlone(1 + others).into());
         }
         let claim = certificate::parse(der, self.wall_clock)?;
-        // Before it is proven, so that a handshake with the wrong peer ends before any costly work.
-        self.check_peer(&claim.identity)?;
         let (identity, key) = certificate::check(claim, &*self.crypto)?;
         self.found.identity = Some(identity);
         self.found.certificate_key = Some(key);
         Ok(())
     }
+
+    /// Certificates are public: only with this signature the remote is who its certificate says, and compared with whom we expect.
+    fn check_signature(
+        &self,
+        message: &[u8],
+        scheme: SignatureScheme,
+        signature: &[u8],
+    ) -> Result<(), SecurityError> {
+        let (Some(identity), Some(key)) = (&self.found.identity, &self.found.certificate_key) else {
+            return Err(CertificateError::Missing.into());
+        };
+        if !SCHEMES.contains(&scheme) || !key.verify(&*self.crypto, scheme, message, signature) {
+            let reason = "the handshake is not signed with the certificate's key";
+            return Err(SecurityError::NotAuthentic(reason));
+        }
+        check_peer(identity.to_peer_id(), &self.own_key, self.expected_peer)
+    }
+
+    /// Keeps `error` for us, and gives rustls one by which it chooses the alert that the remote gets.
+    fn fail(&mut self, error: SecurityError) -> Error {
+        let alert = match &error {
+            SecurityError::Certificate(CertificateError::NotYetValid(_) | CertificateError::Expired(_)) => {
+                rustls::CertificateError::Expired.into()
+            }
+            SecurityError::Certificate(_) => rustls::CertificateError::BadEncoding.into(),
+            SecurityError::NotAuthentic(_) => Error::DecryptError,
+            _ => rustls::CertificateError::ApplicationVerificationFailure.into(),
+        };
+        self.found.error = Some(error);
+        alert
+    }
 }
 
-/// By this rustls chooses the alert that the remote gets.
-fn alert_for(error: &SecurityError) -> rustls::CertificateError {
-    match error {
-        SecurityError::Certificate(CertificateError::NotYetValid(_) | CertificateError::Expired(_)) => {
-            rustls::CertificateError::Expired
-        }
-        SecurityError::Certificate(_) => rustls::CertificateError::BadEncoding,
-        _ => rustls::CertificateError::ApplicationVerificationFailure,
-    }
+fn verify_certificate(first: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Result<(), Error> {
+    scope::with(|scope| scope.check_certificate(first, others.len()).map_err(|error| scope.fail(error)))
 }
 
 fn verify_signature(
@@ -53,20 +65,10 @@ fn verify_signature(
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, Error> {
     scope::with(|scope| {
-        if !SCHEMES.contains(&signed.scheme) {
-            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
-        }
-        let valid = scope
-            .found
-            .certificate_key
-            .as_ref()
-            .is_some_and(|key| key.verify(&*scope.crypto, signed.scheme, message, signed.signature()));
-        if valid {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        let error = SecurityError::NotAuthentic("the handshake is not signed with the certificate's key");
-        scope.found.error = Some(error);
-        Err(Error::DecryptError)
+        scope
+            .check_signature(message, signed.scheme, signed.signature())
+            .map_err(|error| scope.fail(error))
+            .map(|()| HandshakeSignatureValid::assertion())
     })
 }
 
