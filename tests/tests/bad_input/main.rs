@@ -109,15 +109,8 @@ fn run(mut bed: Bed, rows: &[Row]) -> BTreeSet<&'static str> {
 
 #[test]
 fn every_attack_costs_its_author_what_it_should_and_nobody_else() {
-    let tables = [
-        negotiating::ROWS,
-        securing::ROWS,
-        noise::ROWS,
-        tls::ROWS,
-        muxing::ROWS,
-        yamux::ROWS,
-        streams::ROWS,
-    ];
+    let tables =
+        [negotiating::ROWS, securing::ROWS, noise::ROWS, tls::ROWS, muxing::ROWS, yamux::ROWS, streams::ROWS];
     let mut runs = Vec::from(tables.map(|rows| std::thread::spawn(move || run(Bed::new(), rows))));
     runs.push(std::thread::spawn(|| run(Bed::private(), private::ROWS)));
     let results = runs.into_iter().map(std::thread::JoinHandle::join);

@@ -83,7 +83,8 @@ fn every_machine() -> Vec<Proof> {
         proofs.extend(security(ToyAead, crypto));
         for security in [Security::Tls(crypto), Security::Noise(crypto), Security::Secio(crypto)] {
             proofs.extend(
-                [Role::Dialer, Role::Listener].map(|role| layer(Connecting { security, ..Connecting::plain(role) })),
+                [Role::Dialer, Role::Listener]
+                    .map(|role| layer(Connecting { security, ..Connecting::plain(role) })),
             );
         }
     }
