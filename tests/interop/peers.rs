@@ -16,21 +16,41 @@ const CANNOT_BE_HAD: i32 = 75;
 pub(crate) fn peerwork() -> Program {
     let program =
         std::env::var_os("PEERWORK_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_peerwork").into());
-    Program::executable(program).with_options(&["--json", "-v"])
+    Program::executable(program).with_options("--json -v")
 }
 
 /// js-libp2p 0.30, or `None` where it cannot be had.
 pub(crate) fn js_old() -> Option<Program> {
     static READY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let folder = READY.get_or_init(|| set_up("js-old")).as_ref()?;
-    Some(Program::node(folder.join("peer.js")))
+    js("js-old", &READY)
+}
+
+/// js-libp2p 3.3, or `None` where it cannot be had.
+pub(crate) fn js_new() -> Option<Program> {
+    static READY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    js("js-new", &READY)
 }
 
 /// rust-libp2p 0.33, or `None` where it cannot be had.
 pub(crate) fn rust_old() -> Option<Program> {
     static READY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let folder = READY.get_or_init(|| set_up("rust-old")).as_ref()?;
-    Some(Program::executable(folder.join("rust-old")))
+    rust("rust-old", &READY)
+}
+
+/// rust-libp2p 0.57, or `None` where it cannot be had.
+pub(crate) fn rust_new() -> Option<Program> {
+    static READY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    rust("rust-new", &READY)
+}
+
+fn js(name: &str, ready: &OnceLock<Option<PathBuf>>) -> Option<Program> {
+    let folder = ready.get_or_init(|| set_up(name)).as_ref()?;
+    Some(Program::node(folder.join("peer.js")))
+}
+
+fn rust(name: &str, ready: &OnceLock<Option<PathBuf>>) -> Option<Program> {
+    let folder = ready.get_or_init(|| set_up(name)).as_ref()?;
+    Some(Program::executable(folder.join(name)))
 }
 
 /// Installs a peer and gives its folder.

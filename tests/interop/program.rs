@@ -43,9 +43,9 @@ impl Program {
         Self { path: "node".into(), script: Some(script.into()), options: Vec::new() }
     }
 
-    /// The program with further options on every call.
-    pub(crate) fn with_options(mut self, options: &[&str]) -> Self {
-        self.options.extend(options.iter().map(|&option| option.to_owned()));
+    /// The program with further options on every call, separated by spaces.
+    pub(crate) fn with_options(mut self, options: &str) -> Self {
+        self.options.extend(options.split_whitespace().map(str::to_owned));
         self
     }
 
@@ -55,34 +55,30 @@ impl Program {
     /// Why it did not say its address in time.
     pub(crate) fn listen(&self) -> Result<Listener, String> {
         let mut running = Running::start(self, &["listen"])?;
-        while let Ok(line) = running.next_line() {
-            if line["event"] == "listening"
-                && let Some(addr) = line["addr"].as_str()
-            {
-                return Ok(Listener { addr: addr.to_owned(), running });
-            }
-        }
-        Err(running.fail("did not start to listen"))
+        let listening = running.next_event("listening")?;
+        let addr = listening["addr"].as_str().unwrap_or_default().to_owned();
+        Ok(Listener { addr, running })
     }
 
-    /// Runs a command to its end and gives its last line of output.
+    /// Runs a command to its end and gives its output, of which the last line is the result.
     ///
     /// # Errors
     /// Why it did not succeed, with what it printed.
-    pub(crate) fn run(&self, command: &[&str]) -> Result<Value, String> {
+    pub(crate) fn run(&self, command: &[&str]) -> Result<Vec<Value>, String> {
         let mut running = Running::start(self, command)?;
-        let mut last = Value::Null;
+        let mut lines = Vec::new();
         let ended = loop {
             match running.next_line() {
-                Ok(line) => last = line,
+                Ok(line) => lines.push(line),
                 Err(ended) => break ended,
             }
         };
         if ended == RecvTimeoutError::Timeout {
             return Err(running.fail("took too long"));
         }
+        let is_ok = lines.last().is_some_and(|result| result["ok"] == true);
         match running.wait() {
-            Some(status) if status.success() && last["ok"] == true => Ok(last),
+            Some(status) if status.success() && is_ok => Ok(lines),
             Some(status) => Err(running.fail(&format!("ended with {status}"))),
             None => Err(running.fail("closed its output and did not end")),
         }
@@ -107,7 +103,20 @@ impl Listener {
         self.addr.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What it has printed.
+    /// What it has printed since it said its address, or since the last call.
+    pub(crate) fn new_lines(&self) -> impl Iterator<Item = Value> {
+        self.running.objects.try_iter()
+    }
+
+    /// The next event of this name.
+    ///
+    /// # Errors
+    /// It did not come in time; with what the program printed.
+    pub(crate) fn next(&mut self, event: &str) -> Result<Value, String> {
+        self.running.next_event(event)
+    }
+
+    /// All that it has printed.
     pub(crate) fn transcript(&self) -> String {
         self.running.report("listens")
     }
@@ -141,6 +150,16 @@ impl Running {
     /// The next line of output that is a JSON object.
     fn next_line(&self) -> Result<Value, RecvTimeoutError> {
         self.objects.recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The next line of output that reports this event.
+    fn next_event(&mut self, event: &str) -> Result<Value, String> {
+        while let Ok(line) = self.next_line() {
+            if line["event"] == event {
+                return Ok(line);
+            }
+        }
+        Err(self.fail(&format!("did not report {event}")))
     }
 
     /// The exit status, once there is one; `None` if there is none in time.
