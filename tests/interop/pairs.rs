@@ -176,11 +176,9 @@ pub(crate) fn introduce(listener: &Program, dialer: &Program, cases: &[Case]) {
 pub(crate) fn refuse(peer: &Program, what: &str, cases: &[Case]) {
     check(cases, |case, crypto| {
         let (ours, theirs) = (case.our_program(crypto), case.their_program(peer));
-        let why = format!("no agreement on a {what}: the peer does not speak /");
-        let listener = theirs.listen()?;
-        must_fail(&ours, &listener, &why)?;
-
         let why = format!("no agreement on a {what}: ");
+        must_fail(&ours, &theirs.listen()?, &why)?;
+
         let mut listener = ours.listen()?;
         must_fail(&theirs, &listener, "")?;
         let failed = listener.next("incoming-failed")?;

@@ -49,6 +49,7 @@ async function makeNode () {
   const node = await createLibp2p({
     privateKey: await generateKeyPair(...KEYS[options.key]),
     addresses: { listen: command === 'listen' ? [options.listen] : [] },
+    connectionManager: { inboundConnectionThreshold: Infinity }, // of each address, in a second
     transports: [tcp()],
     connectionEncrypters: pick(options.security, SECURITY),
     streamMuxers: pick(options.muxer, MUXERS),

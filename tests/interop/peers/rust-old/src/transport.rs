@@ -18,6 +18,9 @@ use std::time::Duration;
 /// This version of libp2p cannot generate RSA keys, so there is one for the tests (PKCS #8, 2,048 bits).
 const RSA_KEY: &[u8] = include_bytes!("../rsa-test-key.der");
 
+/// More than an echo is long: this version grants credit for what has come, read or not, and resets a stream whose buffer is full.
+const YAMUX_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A new key of the type that `--key` names.
@@ -48,8 +51,7 @@ pub fn transport(keys: &Keypair, options: &Options) -> Res<Boxed<(PeerId, Stream
         has_secio.upgrade(secio(keys, options)?),
     );
     let [has_yamux, has_mplex] = chosen("muxer", ["yamux", "mplex"], options)?;
-    let muxer =
-        SelectUpgrade::new(has_yamux.upgrade(YamuxConfig::default()), has_mplex.upgrade(MplexConfig::new()));
+    let muxer = SelectUpgrade::new(has_yamux.upgrade(yamux()), has_mplex.upgrade(MplexConfig::new()));
     Ok(TokioTcpConfig::new()
         .nodelay(true)
         .upgrade(negotiation(options))
@@ -74,6 +76,12 @@ fn secio(keys: &Keypair, options: &Options) -> Res<SecioConfig> {
         secio = secio.digests(&digests);
     }
     Ok(secio)
+}
+
+fn yamux() -> YamuxConfig {
+    let mut yamux = YamuxConfig::default();
+    yamux.set_max_buffer_size(YAMUX_BUFFER_BYTES);
+    yamux
 }
 
 /// Both security protocols give the peer and the encrypted stream.
