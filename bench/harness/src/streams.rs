@@ -1,0 +1,237 @@
+//! The work over streams of futures-io, on tokio in one thread.
+
+use crate::flags::{Flags, Mode};
+use crate::work::Client;
+use anyhow::{Context, Result, ensure};
+use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+/// The protocol whose streams go to [`echo`].
+pub const ECHO: &str = "/bench/echo/1";
+
+/// The protocol whose streams go to [`sink`].
+pub const SINK: &str = "/bench/sink/1";
+
+/// Bulk comes in batches of about as many bytes. Each begins with its length, so that its end needs no closing: not every implementation
+/// can close one direction only.
+pub const BATCH_BYTES: usize = 1024 * 1024;
+
+/// A node with streams of futures-io. A clone is the same node.
+pub trait Node: Clone + Send + 'static {
+    /// A stream.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects to the server, and stays connected.
+    ///
+    /// # Errors
+    /// The dial failed.
+    fn dial(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Connects to the server, and waits until the server has closed.
+    ///
+    /// # Errors
+    /// The dial failed.
+    fn dial_until_closed(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Opens a stream to the server.
+    ///
+    /// # Errors
+    /// It could not be opened.
+    fn open(&self, protocol: &'static str) -> impl Future<Output = Result<Self::Stream>> + Send;
+}
+
+/// Serves on tokio.
+///
+/// # Errors
+/// Those of `serve`.
+pub fn serve(serve: impl Future<Output = Result<Infallible>>) -> Result<Infallible> {
+    runtime()?.block_on(serve)
+}
+
+/// The server's end of [`SINK`]: reads up to `read_chunk` bytes at a time, and says at the end how many there were.
+///
+/// # Errors
+/// Those of the stream.
+pub async fn sink(mut stream: impl AsyncRead + AsyncWrite + Unpin, read_chunk: usize) -> io::Result<()> {
+    let mut buffer = vec![0; read_chunk];
+    let mut length = [0; 8];
+    let mut total = 0_u64;
+    loop {
+        stream.read_exact(&mut length).await?;
+        let mut left = u64::from_be_bytes(length);
+        if left == 0 {
+            break;
+        }
+        total += left;
+        while left > 0 {
+            let room = usize::try_from(left).map_or(read_chunk, |left| left.min(read_chunk));
+            let read = stream.read(&mut buffer[..room]).await?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            left -= read as u64;
+        }
+    }
+    stream.write_all(&total.to_be_bytes()).await?;
+    stream.flush().await?;
+    stream.close().await
+}
+
+/// The server's end of [`ECHO`]: sends back what comes, 32 bytes at a time.
+///
+/// # Errors
+/// Those of the stream, but for its end.
+pub async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut buffer = [0; 32];
+    while stream.read_exact(&mut buffer).await.is_ok() {
+        stream.write_all(&buffer).await?;
+        stream.flush().await?;
+    }
+    stream.close().await
+}
+
+/// A node and its runtime, as a [`Client`].
+pub struct OnTokio<N: Node> {
+    runtime: Runtime,
+    node: N,
+    held: Vec<N::Stream>,
+}
+
+impl<N: Node> OnTokio<N> {
+    /// Starts a node, and connects it unless the work is to make connections.
+    ///
+    /// # Errors
+    /// Those of `start` and of the dial.
+    pub fn start(flags: &Flags, start: impl Future<Output = Result<N>>) -> Result<Self> {
+        let runtime = runtime()?;
+        let node = runtime.block_on(async {
+            let node = start.await?;
+            if !matches!(flags.mode, Mode::Conn | Mode::Idleconn) {
+                node.dial().await?;
+            }
+            Ok::<_, anyhow::Error>(node)
+        })?;
+        Ok(Self { runtime, node, held: Vec::new() })
+    }
+}
+
+impl<N: Node> Client for OnTokio<N> {
+    fn bulk(&mut self, time: Duration, chunk: usize) -> Result<u64> {
+        self.runtime.block_on(async {
+            let mut stream = self.node.open(SINK).await?;
+            let chunk = vec![0x5a; chunk];
+            let chunks = BATCH_BYTES / chunk.len();
+            let batch = (chunks * chunk.len()) as u64;
+            let start = Instant::now();
+            let mut total = 0;
+            while start.elapsed() < time {
+                stream.write_all(&batch.to_be_bytes()).await?;
+                for _ in 0..chunks {
+                    stream.write_all(&chunk).await?;
+                }
+                total += batch;
+            }
+            stream.write_all(&0_u64.to_be_bytes()).await?;
+            stream.flush().await?;
+            let mut read = [0; 8];
+            stream.read_exact(&mut read).await.context("the server does not say what it has read")?;
+            let read = u64::from_be_bytes(read);
+            ensure!(read == total, "{total} bytes were sent and {read} arrived");
+            Ok(total)
+        })
+    }
+
+    fn round_trips(&mut self, time: Duration) -> Result<u64> {
+        self.runtime.block_on(async {
+            let mut stream = self.node.open(ECHO).await?;
+            let start = Instant::now();
+            let mut count = 0;
+            while start.elapsed() < time {
+                round_trip(&mut stream).await?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    fn new_streams(&mut self, time: Duration, parallel: usize) -> Result<u64> {
+        self.runtime.block_on(async {
+            let start = Instant::now();
+            let mut tasks = JoinSet::new();
+            for _ in 0..parallel {
+                let node = self.node.clone();
+                tasks.spawn(async move {
+                    let mut count = 0;
+                    while start.elapsed() < time {
+                        let mut stream = node.open(ECHO).await?;
+                        round_trip(&mut stream).await?;
+                        stream.close().await?;
+                        count += 1;
+                    }
+                    Ok::<u64, anyhow::Error>(count)
+                });
+            }
+            let mut total = 0;
+            while let Some(count) = tasks.join_next().await {
+                total += count??;
+            }
+            Ok(total)
+        })
+    }
+
+    fn connections(&mut self, time: Duration) -> Result<u64> {
+        self.runtime.block_on(async {
+            let start = Instant::now();
+            let mut count = 0;
+            while start.elapsed() < time {
+                self.node.dial_until_closed().await?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    fn hold_connections(&mut self, count: u64) -> Result<()> {
+        self.runtime.block_on(async {
+            for _ in 0..count {
+                self.node.dial().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn hold_streams(&mut self, count: u64) -> Result<()> {
+        self.runtime.block_on(async {
+            for _ in 0..count {
+                let mut stream = self.node.open(ECHO).await?;
+                round_trip(&mut stream).await?;
+                self.held.push(stream);
+            }
+            Ok(())
+        })
+    }
+
+    fn rest(&mut self, time: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+}
+
+async fn round_trip(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<()> {
+    let sent = [7; 32];
+    stream.write_all(&sent).await?;
+    stream.flush().await?;
+    let mut echoed = [0; 32];
+    stream.read_exact(&mut echoed).await.context("no echo")?;
+    ensure!(echoed == sent, "the echo is not what was sent");
+    Ok(())
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("there is no tokio runtime to be had")
+}

@@ -1,0 +1,147 @@
+//! The work, whatever does it.
+
+use crate::flags::{Flags, Mode};
+use crate::meter::{Meter, resident_kib};
+use crate::outcome::{Outcome, Unit};
+use crate::process::Server;
+use anyhow::{Context, Result};
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+
+/// How long the same work is done before it is measured.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// How many connections or streams there are before they are counted, so that what is allocated once does not count.
+const WARM_UP_COUNT: u64 = 8;
+
+/// How long everything rests before its memory is read: identify has been exchanged, buffers have been given back.
+const REST: Duration = Duration::from_secs(2);
+
+/// What a client can be asked to do. Each error ends the measurement.
+pub trait Client {
+    /// Writes to one stream for so long, `chunk` bytes at a time, and returns how much of it the server has read: all.
+    ///
+    /// # Errors
+    /// Bytes were lost.
+    fn bulk(&mut self, time: Duration, chunk: usize) -> Result<u64>;
+
+    /// Has 32 bytes echoed on one stream for so long, and returns how often.
+    ///
+    /// # Errors
+    /// An echo did not come.
+    fn round_trips(&mut self, time: Duration) -> Result<u64>;
+
+    /// Opens a stream, has 32 bytes echoed and closes it, for so long with so many at a time, and returns how often.
+    ///
+    /// # Errors
+    /// A stream could not be opened, or an echo did not come.
+    fn new_streams(&mut self, time: Duration, parallel: usize) -> Result<u64>;
+
+    /// Dials for so long, one after the other, and returns how many connections were up at both ends. The server closes them.
+    ///
+    /// # Errors
+    /// A dial failed.
+    fn connections(&mut self, time: Duration) -> Result<u64>;
+
+    /// Makes more connections, and keeps them.
+    ///
+    /// # Errors
+    /// A dial failed.
+    fn hold_connections(&mut self, count: u64) -> Result<()>;
+
+    /// Opens more streams, has 32 bytes echoed on each, and keeps them.
+    ///
+    /// # Errors
+    /// A stream could not be opened, or an echo did not come.
+    fn hold_streams(&mut self, count: u64) -> Result<()>;
+
+    /// Does nothing for so long but what comes by itself.
+    fn rest(&mut self, time: Duration);
+}
+
+/// Has the client do what the flags say, and measures it.
+pub(crate) fn measure<C: Client>(
+    name: &str,
+    flags: &Flags,
+    client: &mut C,
+    server: &mut Server,
+) -> Result<Outcome> {
+    let costs = match flags.mode {
+        Mode::Bulk => timed(flags, server, |time| client.bulk(time, flags.chunk)),
+        Mode::Ping => timed(flags, server, |time| client.round_trips(time)),
+        Mode::Newstream => timed(flags, server, |time| client.new_streams(time, flags.par)),
+        Mode::Conn => timed(flags, server, |time| client.connections(time)),
+        Mode::Idleconn => held(flags, client, server, C::hold_connections),
+        Mode::Idlestream => held(flags, client, server, C::hold_streams),
+    }?;
+    Ok(Outcome {
+        implementation: name.to_owned(),
+        mode: flags.mode,
+        security: flags.sec,
+        muxer: flags.mux,
+        unit: costs.unit,
+        amount: costs.amount,
+        wall_seconds: costs.wall.as_secs_f64(),
+        client: costs.client,
+        server: costs.server,
+        allocations: costs.allocations,
+    })
+}
+
+/// What one of the amount cost.
+struct Costs {
+    unit: Unit,
+    amount: f64,
+    wall: Duration,
+    client: f64,
+    server: f64,
+    allocations: Option<f64>,
+}
+
+/// CPU time of what is done for a while. `work` returns bytes or how often it was done.
+fn timed(flags: &Flags, server: &mut Server, mut work: impl FnMut(Duration) -> Result<u64>) -> Result<Costs> {
+    work(WARM_UP)?;
+    let meter = Meter::start(server)?;
+    let done = work(flags.time())? as f64;
+    let spent = meter.stop(server)?;
+    let (unit, amount, scale) = match flags.mode {
+        Mode::Bulk => (Unit::SecondsPerGib, done / (1_u64 << 30) as f64, 1.0),
+        _ => (Unit::Microseconds, done, 1e6),
+    };
+    let each = |time: Duration| time.as_secs_f64() * scale / amount;
+    Ok(Costs {
+        unit,
+        amount,
+        wall: spent.wall,
+        client: each(spent.client_cpu),
+        server: each(spent.server_cpu),
+        allocations: (spent.allocations > 0).then(|| spent.allocations as f64 / amount),
+    })
+}
+
+/// Memory of what is kept.
+fn held<C: Client>(
+    flags: &Flags,
+    client: &mut C,
+    server: &Server,
+    hold: impl Fn(&mut C, u64) -> Result<()>,
+) -> Result<Costs> {
+    let mut settled = |count| {
+        hold(client, count).with_context(|| format!("{count} could not be had"))?;
+        client.rest(REST);
+        Ok::<_, anyhow::Error>((resident_kib(Pid::this())?, resident_kib(server.pid())?))
+    };
+    let before = settled(WARM_UP_COUNT)?;
+    let start = Instant::now();
+    let after = settled(flags.n)?;
+    let amount = flags.n as f64;
+    let each = |before: u64, after: u64| (after as f64 - before as f64) / amount;
+    Ok(Costs {
+        unit: Unit::Kib,
+        amount,
+        wall: start.elapsed(),
+        client: each(before.0, after.0),
+        server: each(before.1, after.1),
+        allocations: None,
+    })
+}
