@@ -1,1 +1,5 @@
-fn main() {}
+//! Measures minip2p.
+
+fn main() -> std::process::ExitCode {
+    bench_harness::run::<bench_minip2p::Minip2p>()
+}
