@@ -95,6 +95,50 @@ pub async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
     stream.close().await
 }
 
+/// The client's end of [`SINK`]: writes for so long, `chunk` bytes at a time, and returns how many the server has read, which is all.
+///
+/// # Errors
+/// Those of the stream; or bytes were lost.
+pub async fn bulk(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    time: Duration,
+    chunk: usize,
+) -> Result<u64> {
+    let chunk = vec![0x5a; chunk];
+    let chunks = BATCH_BYTES / chunk.len();
+    let batch = (chunks * chunk.len()) as u64;
+    let start = Instant::now();
+    let mut total = 0;
+    while start.elapsed() < time {
+        stream.write_all(&batch.to_be_bytes()).await?;
+        for _ in 0..chunks {
+            stream.write_all(&chunk).await?;
+        }
+        total += batch;
+    }
+    stream.write_all(&0_u64.to_be_bytes()).await?;
+    stream.flush().await?;
+    let mut read = [0; 8];
+    stream.read_exact(&mut read).await.context("the server does not say what it has read")?;
+    let read = u64::from_be_bytes(read);
+    ensure!(read == total, "{total} bytes were sent and {read} arrived");
+    Ok(total)
+}
+
+/// The client's end of [`ECHO`]: has 32 bytes echoed for so long, and returns how often.
+///
+/// # Errors
+/// Those of the stream; or the echo is not what was sent.
+pub async fn round_trips(mut stream: impl AsyncRead + AsyncWrite + Unpin, time: Duration) -> Result<u64> {
+    let start = Instant::now();
+    let mut count = 0;
+    while start.elapsed() < time {
+        round_trip(&mut stream).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// A node and its runtime, as a [`Client`].
 pub struct OnTokio<N: Node> {
     runtime: Runtime,
@@ -122,41 +166,11 @@ impl<N: Node> OnTokio<N> {
 
 impl<N: Node> Client for OnTokio<N> {
     fn bulk(&mut self, time: Duration, chunk: usize) -> Result<u64> {
-        self.runtime.block_on(async {
-            let mut stream = self.node.open(SINK).await?;
-            let chunk = vec![0x5a; chunk];
-            let chunks = BATCH_BYTES / chunk.len();
-            let batch = (chunks * chunk.len()) as u64;
-            let start = Instant::now();
-            let mut total = 0;
-            while start.elapsed() < time {
-                stream.write_all(&batch.to_be_bytes()).await?;
-                for _ in 0..chunks {
-                    stream.write_all(&chunk).await?;
-                }
-                total += batch;
-            }
-            stream.write_all(&0_u64.to_be_bytes()).await?;
-            stream.flush().await?;
-            let mut read = [0; 8];
-            stream.read_exact(&mut read).await.context("the server does not say what it has read")?;
-            let read = u64::from_be_bytes(read);
-            ensure!(read == total, "{total} bytes were sent and {read} arrived");
-            Ok(total)
-        })
+        self.runtime.block_on(async { bulk(self.node.open(SINK).await?, time, chunk).await })
     }
 
     fn round_trips(&mut self, time: Duration) -> Result<u64> {
-        self.runtime.block_on(async {
-            let mut stream = self.node.open(ECHO).await?;
-            let start = Instant::now();
-            let mut count = 0;
-            while start.elapsed() < time {
-                round_trip(&mut stream).await?;
-                count += 1;
-            }
-            Ok(count)
-        })
+        self.runtime.block_on(async { round_trips(self.node.open(ECHO).await?, time).await })
     }
 
     fn new_streams(&mut self, time: Duration, parallel: usize) -> Result<u64> {

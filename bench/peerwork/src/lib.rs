@@ -1,4 +1,8 @@
-//! peerwork on tokio, in its default build.
+//! peerwork in its default build: on tokio, and in a single-threaded loop.
+
+mod single;
+
+pub use single::PeerworkLoop;
 
 use anyhow::{Context, Result, bail};
 use bench_harness::streams::{self, ECHO, OnTokio, SINK};
@@ -8,11 +12,11 @@ use peerwork_core::address::Multiaddr;
 use peerwork_core::crypto::{Cipher, Hash};
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
-use peerwork_core::node::NodeConfig;
+use peerwork_core::node::{NodeBuilder, NodeConfig};
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::swarm::SwarmEvent;
-use peerwork_tokio::{Event, Events, Node, NodeBuilder, Stream, Target};
+use peerwork_tokio::{Event, Events, Node, Stream, Target};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
@@ -47,7 +51,7 @@ pub struct Dialer {
 
 impl Dialer {
     async fn start(flags: &Flags, server: &str) -> Result<Self> {
-        let node = builder(flags)?.start().await?;
+        let node = start(flags).await?;
         let events = match flags.mode {
             Mode::Conn => Some(Arc::new(Mutex::new(node.events().await?))),
             _ => None,
@@ -85,7 +89,7 @@ impl streams::Node for Dialer {
 }
 
 async fn serve(flags: &Flags) -> Result<Infallible> {
-    let node = builder(flags)?.start().await?;
+    let node = start(flags).await?;
     let mut echoes = node.handle_protocol(&ProtocolId::from_static(ECHO)).await?;
     tokio::spawn(async move {
         while let Some(stream) = echoes.next().await {
@@ -114,32 +118,38 @@ async fn serve(flags: &Flags) -> Result<Infallible> {
     std::future::pending().await
 }
 
+async fn start(flags: &Flags) -> Result<Node> {
+    Ok(peerwork_tokio::NodeBuilder::from(builder(flags)?).start().await?)
+}
+
+/// A node as the flags want it, for any driver.
 fn builder(flags: &Flags) -> Result<NodeBuilder> {
+    let builder = NodeBuilder::new();
     let builder = match flags.sec {
-        Security::Plaintext => NodeBuilder::new().security(Plaintext),
-        Security::Secio => NodeBuilder::new().security(Secio {
+        Security::Plaintext => builder.security(Plaintext),
+        Security::Secio => builder.security(Secio {
             ciphers: vec![Cipher::Aes128Ctr],
             hashes: vec![Hash::Sha256],
             ..Secio::default()
         }),
         other => bail!("peerwork has no {other:?} yet"),
     };
+    let unlimited = usize::MAX;
     let builder = match flags.mux {
         Muxer::Mplex => builder.muxer(Mplex {
-            max_inbound_streams: usize::MAX,
-            max_outbound_streams: usize::MAX,
+            max_inbound_streams: unlimited,
+            max_outbound_streams: unlimited,
             ..Mplex::default()
         }),
         other => bail!("peerwork has no {other:?} yet"),
     };
-    let (lazy, pings) = (flags.lazy, flags.mounts_services());
-    Ok(builder.configure(move |config| configure(config, lazy, pings)))
+    Ok(builder.configure(|config| configure(config, flags)))
 }
 
-fn configure(config: &mut NodeConfig, lazy: bool, pings: bool) {
-    config.swarm.connection.lazy_streams = lazy;
+fn configure(config: &mut NodeConfig, flags: &Flags) {
+    config.swarm.connection.lazy_streams = flags.lazy;
     config.swarm.connection.idle_timeout = None;
-    if !pings {
+    if !flags.mounts_services() {
         config.ping.interval = None;
     }
     // There are two peers only.
