@@ -11,10 +11,13 @@ use futures_util::StreamExt;
 use peerwork_core::address::Multiaddr;
 use peerwork_core::crypto::{Cipher, Hash};
 use peerwork_core::muxer::mplex::Mplex;
+use peerwork_core::muxer::yamux::Yamux;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{NodeBuilder, NodeConfig};
+use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
+use peerwork_core::security::tls::Tls;
 use peerwork_core::swarm::SwarmEvent;
 use peerwork_tokio::{Event, Events, Node, Stream, Target};
 use std::convert::Infallible;
@@ -132,16 +135,22 @@ fn builder(flags: &Flags) -> Result<NodeBuilder> {
             hashes: vec![Hash::Sha256],
             ..Secio::default()
         }),
-        other => bail!("peerwork has no {other:?} yet"),
+        Security::Noise => builder.security(Noise),
+        Security::Tls => builder.security(Tls::default()),
     };
-    let unlimited = usize::MAX;
+    // Streams of one connection are limited by the muxer too.
+    let streams = usize::MAX;
     let builder = match flags.mux {
+        Muxer::Yamux => builder.muxer(Yamux {
+            max_inbound_streams: streams,
+            max_outbound_streams: streams,
+            ..Yamux::default()
+        }),
         Muxer::Mplex => builder.muxer(Mplex {
-            max_inbound_streams: unlimited,
-            max_outbound_streams: unlimited,
+            max_inbound_streams: streams,
+            max_outbound_streams: streams,
             ..Mplex::default()
         }),
-        other => bail!("peerwork has no {other:?} yet"),
     };
     Ok(builder.configure(|config| configure(config, flags)))
 }

@@ -5,7 +5,7 @@
 use crate::builder;
 use anyhow::{Context, Result, bail};
 use bench_harness::{Client, Flags, Implementation, announce};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use peerwork_core::address::{self, Multiaddr};
@@ -102,19 +102,15 @@ struct Loop {
     node: LocalNode,
     poll: Poll,
     listener: Option<(ListenerId, TcpListener)>,
-    sockets: BTreeMap<ConnectionId, Socket>,
+    sockets: BTreeMap<ConnectionId, TcpStream>,
+    /// What connections have not taken. Few have anything.
+    unread: BTreeMap<ConnectionId, BytesMut>,
+    /// What sockets have not taken. Few have anything.
+    unsent: BTreeMap<ConnectionId, BytesMut>,
     origin: std::time::Instant,
     /// What is being read or written, of whichever connection.
     buffer: BytesMut,
     connected: u64,
-}
-
-struct Socket {
-    stream: TcpStream,
-    /// What the connection has not taken.
-    unread: BytesMut,
-    /// What the socket has not taken.
-    unsent: BytesMut,
 }
 
 impl Loop {
@@ -127,6 +123,8 @@ impl Loop {
             poll: Poll::new()?,
             listener: None,
             sockets: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            unsent: BTreeMap::new(),
             origin: std::time::Instant::now(),
             buffer: BytesMut::with_capacity(BUFFER_BYTES),
             connected: 0,
@@ -149,8 +147,8 @@ impl Loop {
                 self.accept()?;
             } else {
                 let connection = ConnectionId(event.token().0 as u64);
-                self.send(connection)?;
-                self.receive(connection)?;
+                self.send(connection);
+                self.receive(connection);
             }
             self.drain()?;
         }
@@ -176,9 +174,9 @@ impl Loop {
                     self.attach(connection, TcpStream::from_std(socket))?;
                     self.node.handle_input(SwarmInput::Dialed { connection, remote_address: address }, now);
                 }
-                LocalOutput::Drive { connection } => self.send(connection)?,
+                LocalOutput::Drive { connection } => self.send(connection),
                 LocalOutput::Close { connection, how: Close::Now } | LocalOutput::Refuse { connection } => {
-                    self.sockets.remove(&connection);
+                    self.detach(connection);
                 }
                 LocalOutput::Event(SwarmEvent::Connected { .. }) => self.connected += 1,
                 LocalOutput::Event(SwarmEvent::DialFailed { error, .. }) => bail!("{error}"),
@@ -207,50 +205,53 @@ impl Loop {
         stream.set_nodelay(true)?;
         let token = Token(usize::try_from(connection.0)?);
         self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        self.sockets.insert(connection, Socket { stream, unread: BytesMut::new(), unsent: BytesMut::new() });
+        self.sockets.insert(connection, stream);
         Ok(())
     }
 
+    fn detach(&mut self, connection: ConnectionId) {
+        self.sockets.remove(&connection);
+        self.unread.remove(&connection);
+        self.unsent.remove(&connection);
+    }
+
     /// Writes what the connection has to send, and keeps what the socket does not take.
-    fn send(&mut self, connection: ConnectionId) -> Result<()> {
+    fn send(&mut self, connection: ConnectionId) {
         let now = self.now();
-        let Some(socket) = self.sockets.get_mut(&connection) else { return Ok(()) };
-        loop {
-            self.buffer.clear();
-            self.buffer.unsplit(std::mem::take(&mut socket.unsent));
-            if self.buffer.is_empty()
-                && self.node.poll_transmit(connection, &mut self.buffer, BUFFER_BYTES, now) == 0
-            {
-                return Ok(());
-            }
-            match socket.stream.write(&self.buffer) {
-                Ok(written) => socket.unsent = self.buffer.split_off(written),
+        let Some(socket) = self.sockets.get_mut(&connection) else { return };
+        self.buffer.clear();
+        self.buffer.unsplit(self.unsent.remove(&connection).unwrap_or_default());
+        while !self.buffer.is_empty()
+            || self.node.poll_transmit(connection, &mut self.buffer, BUFFER_BYTES, now) > 0
+        {
+            match socket.write(&self.buffer) {
+                Ok(written) => self.buffer.advance(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    socket.unsent = self.buffer.split();
-                    return Ok(());
+                    self.unsent.insert(connection, self.buffer.split());
+                    return;
                 }
-                Err(_) => return Ok(self.node.handle_end(connection, End::Failed, now)),
+                Err(_) => return self.node.handle_end(connection, End::Failed, now),
             }
         }
     }
 
     /// Reads what there is, and keeps what the connection does not take.
-    fn receive(&mut self, connection: ConnectionId) -> Result<()> {
+    fn receive(&mut self, connection: ConnectionId) {
         let now = self.now();
-        let Some(socket) = self.sockets.get_mut(&connection) else { return Ok(()) };
+        let Some(socket) = self.sockets.get_mut(&connection) else { return };
         loop {
             self.buffer.resize(BUFFER_BYTES, 0);
-            match socket.stream.read(&mut self.buffer) {
-                Ok(0) => return Ok(self.node.handle_end(connection, End::Closed, now)),
-                Ok(read) => {
-                    socket.unread.extend_from_slice(&self.buffer[..read]);
-                    self.node.handle_bytes(connection, &mut socket.unread, now);
-                    if socket.unread.is_empty() {
-                        socket.unread = BytesMut::new();
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Ok(self.node.handle_end(connection, End::Failed, now)),
+            let read = match socket.read(&mut self.buffer) {
+                Ok(0) => return self.node.handle_end(connection, End::Closed, now),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => return self.node.handle_end(connection, End::Failed, now),
+            };
+            let mut input = self.unread.remove(&connection).unwrap_or_default();
+            input.extend_from_slice(&self.buffer[..read]);
+            self.node.handle_bytes(connection, &mut input, now);
+            if !input.is_empty() {
+                self.unread.insert(connection, input);
             }
         }
     }

@@ -101,9 +101,15 @@ impl Verdict<'_> {
 
     /// Whether the medians reach what they should; unknown where one of them is not there.
     fn reached(&self) -> Option<bool> {
-        let Reach { to_floor, to_best, at_most } = self.row.reach;
+        let Reach { to_floor, to_rust_libp2p, to_best, at_most } = self.row.reach;
         let own = self.own()?.median;
-        let checks = [(to_floor, self.to_floor()), (to_best, self.to_best()), (at_most, Some(own))];
+        let rust_libp2p = self.spread(Program::RustLibp2p).map(|spread| own / spread.median);
+        let checks = [
+            (to_floor, self.to_floor()),
+            (to_rust_libp2p, rust_libp2p),
+            (to_best, self.to_best()),
+            (at_most, Some(own)),
+        ];
         checks.into_iter().filter_map(|(limit, value)| Some((limit?, value))).try_fold(
             true,
             |all, (limit, value)| {
@@ -114,9 +120,10 @@ impl Verdict<'_> {
     }
 }
 
-fn reach(Reach { to_floor, to_best, at_most }: Reach) -> String {
+fn reach(Reach { to_floor, to_rust_libp2p, to_best, at_most }: Reach) -> String {
     let parts = [
         to_floor.map(|limit| format!("<= {limit:.2} x floor")),
+        to_rust_libp2p.map(|limit| format!("<= {limit:.2} x rust-libp2p")),
         to_best.map(|limit| format!("<= {limit:.2} x best")),
         at_most.map(|limit| format!("<= {limit}")),
     ];

@@ -50,6 +50,9 @@ pub struct Dialer {
     sinks: mpsc::Sender<Open>,
 }
 
+/// How long a node's protocols may take, once a connection is up, to hear of it. They cannot be asked.
+const NEWS: Duration = Duration::from_millis(50);
+
 /// Asks for a stream to a peer.
 type Open = (PeerId, oneshot::Sender<Substream>);
 
@@ -71,6 +74,7 @@ impl streams::Node for Dialer {
 
     async fn dial(&self) -> Result<()> {
         let first = self.first.lock().await.take();
+        let is_first = first.is_some();
         // Protocols end when nobody can ask them for streams.
         let (mut node, kept) = match first {
             Some(node) => (node, None),
@@ -92,6 +96,9 @@ impl streams::Node for Dialer {
             while node.next_event().await.is_some() {}
             drop(kept);
         });
+        if is_first {
+            tokio::time::sleep(NEWS).await;
+        }
         Ok(())
     }
 
