@@ -9,6 +9,7 @@ use bench_harness::streams::{self, ECHO, OnTokio, SINK};
 use bench_harness::{Flags, Implementation, Mode, Muxer, Security, announce};
 use futures_util::StreamExt;
 use peerwork_core::address::Multiaddr;
+use peerwork_core::connection::LazyStreams;
 use peerwork_core::crypto::{Cipher, Hash};
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::muxer::yamux::Yamux;
@@ -156,7 +157,9 @@ fn builder(flags: &Flags) -> Result<NodeBuilder> {
 }
 
 fn configure(config: &mut NodeConfig, flags: &Flags) {
-    config.swarm.connection.lazy_streams = flags.lazy;
+    if flags.lazy {
+        config.swarm.connection.lazy_streams = LazyStreams::Always;
+    }
     config.swarm.connection.idle_timeout = None;
     if !flags.mounts_services() {
         config.ping.interval = None;
