@@ -4,6 +4,7 @@
 
 use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,10 +28,8 @@ New to libp2p? Start with:
   peerwork demo
 
 Or let two nodes meet, in two terminals:
-  peerwork listen --security secio --muxer mplex
-  peerwork ping ADDRESS --security secio --muxer mplex    (an address that the first one printed)
-
-Both protocols are deprecated, so they are used only where they are asked for.";
+  peerwork listen
+  peerwork ping ADDRESS    (an address that the first one printed)";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -50,8 +49,8 @@ pub(crate) enum Command {
     /// the addresses at which others reach it, and who comes and goes. Ends in order on Ctrl-C (SIGINT) or SIGTERM.
     #[command(after_help = "\
 Examples:
-  peerwork listen --security secio --muxer mplex
-  peerwork listen --security secio --muxer mplex --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key")]
+  peerwork listen
+  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key")]
     Listen {
         /// Where to listen, for instance /ip4/0.0.0.0/tcp/4001; can be given several times
         ///
@@ -68,9 +67,7 @@ Examples:
         options: NodeOptions,
     },
     /// Measure the round trip to a peer
-    #[command(
-        after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10 --security secio --muxer mplex"
-    )]
+    #[command(after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10")]
     Ping {
         #[command(flatten)]
         target: Target,
@@ -81,9 +78,7 @@ Examples:
         options: NodeOptions,
     },
     /// Ask a peer what it is: its software, protocols and addresses
-    #[command(
-        after_help = "Example:\n  peerwork identify /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --security secio --muxer mplex"
-    )]
+    #[command(after_help = "Example:\n  peerwork identify /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...")]
     Identify {
         #[command(flatten)]
         target: Target,
@@ -93,9 +88,7 @@ Examples:
     /// Send bytes to a peer, compare what comes back, and measure the throughput
     ///
     /// Opens a stream for /echo/1.0.0, which `peerwork listen` serves, sends BYTES bytes and reads them back at the same time.
-    #[command(
-        after_help = "Example:\n  peerwork echo /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 100000000 --security secio --muxer mplex"
-    )]
+    #[command(after_help = "Example:\n  peerwork echo /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 100000000")]
     Echo {
         #[command(flatten)]
         target: Target,
@@ -110,7 +103,7 @@ Examples:
     /// Uses /perf/1.0.0, which `peerwork listen --perf` serves. Sends to the peer and has it send, as fast as it goes, then measures how
     /// long a round trip, a new stream and a new connection take, again and again.
     #[command(
-        after_help = "Example:\n  peerwork perf /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... --security secio --muxer mplex"
+        after_help = "Example:\n  peerwork perf /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW..."
     )]
     Perf {
         #[command(flatten)]
@@ -134,9 +127,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   peerwork keygen --out node.key
-  peerwork listen --security secio --muxer mplex --key-file node.key
+  peerwork listen --key-file node.key
   peerwork keygen --private-network swarm.key
-  peerwork listen --security secio --muxer mplex --private-network swarm.key")]
+  peerwork listen --private-network swarm.key")]
     Keygen {
         /// Where to write the key
         #[arg(long, value_name = "FILE", default_value = "peerwork.key")]
@@ -166,11 +159,11 @@ pub(crate) struct Target {
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Node options")]
 pub(crate) struct NodeOptions {
-    /// The security protocols to use, separated by commas, the preferred one first; needed
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// The security protocols to use, separated by commas, the preferred one first
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = DEFAULT_SECURITY)]
     pub(crate) security: Vec<Security>,
-    /// The stream muxers to use, separated by commas, the preferred one first; needed
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// The stream muxers to use, separated by commas, the preferred one first
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = DEFAULT_MUXERS)]
     pub(crate) muxer: Vec<Muxer>,
     /// The type of the key of the new identity that the node gets
     #[arg(long, value_name = "TYPE", default_value = "ed25519", conflicts_with = "key_file")]
@@ -195,22 +188,17 @@ pub(crate) struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// With secio and mplex where nothing was asked for. Only for nodes that meet each other in this process.
-    pub(crate) fn or_deprecated(mut self) -> Self {
-        if self.security.is_empty() {
-            self.security.push(Security::Secio);
-        }
-        if self.muxer.is_empty() {
-            self.muxer.push(Muxer::Mplex);
-        }
-        self
-    }
-
-    /// What the other side has to say to understand this one.
+    /// What the other side has to say to understand this one; nothing if it is the default.
     pub(crate) fn protocols(&self) -> String {
-        let mut options = format!("--security {} --muxer {}", names(&self.security), names(&self.muxer));
+        let mut options = String::new();
+        if self.security != DEFAULT_SECURITY {
+            options += &format!(" --security {}", names(&self.security));
+        }
+        if self.muxer != DEFAULT_MUXERS {
+            options += &format!(" --muxer {}", names(&self.muxer));
+        }
         if let Some(file) = &self.private_network {
-            options.push_str(&format!(" --private-network {}", file.display()));
+            options += &format!(" --private-network {}", file.display());
         }
         options
     }
@@ -224,11 +212,18 @@ fn names(values: &[impl ValueEnum]) -> String {
 /// A security protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Security {
-    /// Encrypted and authenticated; what libp2p used until 2020, deprecated since
+    /// TLS 1.3: the fastest where the processor computes AES
+    Tls,
+    /// Noise XX: what every implementation of today has
+    Noise,
+    /// What libp2p used until 2020; deprecated by its own specification, for networks that still speak it
     Secio,
-    /// Neither: for tests only
+    /// Neither encrypted nor authenticated: for tests only
     Plaintext,
 }
+
+/// The security protocols of a node that was told of none.
+const DEFAULT_SECURITY: [Security; 2] = [Security::Tls, Security::Noise];
 
 /// How wide secio's shared secret is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -242,8 +237,25 @@ pub(crate) enum SecioSecret {
 /// A stream muxer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Muxer {
-    /// Many streams over one connection, without flow control; deprecated
+    /// Streams with flow control: one that is not read holds up no other
+    Yamux,
+    /// Streams without flow control; deprecated by its own specification, for networks that still speak it
     Mplex,
+}
+
+/// The muxers of a node that was told of none.
+const DEFAULT_MUXERS: [Muxer; 1] = [Muxer::Yamux];
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&names(&[*self]))
+    }
+}
+
+impl fmt::Display for Muxer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&names(&[*self]))
+    }
 }
 
 /// A crypto provider.

@@ -5,7 +5,6 @@ use crate::key_file::KeyFileError;
 use peerwork_tokio::core::address::{InvalidAddress, Multiaddr, with_peer_id};
 use peerwork_tokio::core::connection::ConnectionError;
 use peerwork_tokio::core::crypto::UnsupportedKey;
-use peerwork_tokio::core::node::BuildError;
 use peerwork_tokio::core::protocols::StreamError;
 use peerwork_tokio::core::protocols::identify::IdentifyError;
 use peerwork_tokio::core::protocols::ping::PingError;
@@ -73,7 +72,7 @@ pub(crate) enum Failure {
     #[error("{}", explain_measure(.0))]
     Perf(MeasureError),
     /// The node could not start.
-    #[error("{}", explain_start(.0))]
+    #[error(transparent)]
     Start(#[from] StartError),
     /// A protocol is handled twice.
     #[error("{0}")]
@@ -118,17 +117,6 @@ pub(crate) fn failed<E>(failure: impl FnOnce(E) -> Failure) -> impl FnOnce(Reque
         RequestError::Failed(error) => failure(error),
         RequestError::Stopped => Failure::Stopped,
     }
-}
-
-fn explain_start(error: &StartError) -> String {
-    let (option, example) = match error {
-        StartError::Build(BuildError::NoSecurity) => ("security", "secio"),
-        StartError::Build(BuildError::NoMuxer) => ("muxer", "mplex"),
-        _ => return error.to_string(),
-    };
-    format!(
-        "say what to use with --{option}, for instance --{option} {example}, which is deprecated and used only if asked for"
-    )
 }
 
 fn explain_address(error: &InvalidAddress) -> String {

@@ -12,10 +12,13 @@ use peerwork_tokio::core::crypto::Fast;
 use peerwork_tokio::core::crypto::{CryptoProvider, Portable};
 use peerwork_tokio::core::identity::{Keypair, PeerId};
 use peerwork_tokio::core::muxer::mplex::Mplex;
+use peerwork_tokio::core::muxer::yamux::Yamux;
 use peerwork_tokio::core::negotiation::ProtocolId;
+use peerwork_tokio::core::security::noise::Noise;
 use peerwork_tokio::core::security::plaintext::Plaintext;
 use peerwork_tokio::core::security::pnet::PreSharedKey;
 use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
+use peerwork_tokio::core::security::tls::Tls;
 use peerwork_tokio::core::seed::Seed;
 use peerwork_tokio::{Connected, Node, NodeBuilder};
 use serde::Serialize;
@@ -99,12 +102,15 @@ fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Key
     });
     for security in &options.security {
         builder = match security {
+            Security::Tls => builder.security(Tls::default()),
+            Security::Noise => builder.security(Noise),
             Security::Secio => builder.security(secio(options)),
             Security::Plaintext => builder.security(Plaintext),
         };
     }
     for muxer in &options.muxer {
         builder = match muxer {
+            Muxer::Yamux => builder.muxer(Yamux::default()),
             Muxer::Mplex => builder.muxer(Mplex::default()),
         };
     }

@@ -38,17 +38,14 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use peerwork_core::muxer::mplex::Mplex;
 //! use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
 //! use peerwork_core::protocols::Target;
-//! use peerwork_core::security::secio::Secio;
 //! use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 //! use peerwork_core::{negotiation::ProtocolId, seed::Seed, time::Instant};
 //!
 //! let (now, chat) = (Instant::ORIGIN, ProtocolId::from_static("/chat/1.0.0"));
 //! let build = |number| {
-//!     let builder = NodeBuilder::new().security(Secio::default()).muxer(Mplex::default());
-//!     builder.build_local(Seed::reproducible(number), now)
+//!     NodeBuilder::new().build_local(Seed::reproducible(number), now)
 //! };
 //! let mut nodes = [build(1)?, build(2)?];
 //! nodes[1].handle_protocol(chat.clone(), now);

@@ -4,10 +4,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 use bytes::BytesMut;
-use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::{BuildError, LocalNode, LocalOutput, NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::RequestId;
-use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput};
 use peerwork_core::time::Instant;
@@ -18,8 +16,7 @@ use std::error::Error;
 const NOW: Instant = Instant::ORIGIN;
 
 fn build(message: &'static str, seed: u64) -> Result<LocalNode<Motd>, BuildError> {
-    let builder =
-        NodeBuilder::new().security(Secio::default()).muxer(Mplex::default()).protocols(Motd::new(message));
+    let builder = NodeBuilder::new().protocols(Motd::new(message));
     builder.build_local(Seed::reproducible(seed), NOW)
 }
 

@@ -4,21 +4,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 use futures_util::StreamExt;
-use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::NodeEvent;
 use peerwork_core::protocols::RequestId;
-use peerwork_core::security::secio::Secio;
 use peerwork_examples::motd::Motd;
 use peerwork_tokio::{Event, Node, NodeBuilder, StartError};
 use std::error::Error;
 
 async fn start(message: &'static str) -> Result<Node<Motd>, StartError> {
-    NodeBuilder::new()
-        .security(Secio::default())
-        .muxer(Mplex::default())
-        .protocols(Motd::new(message))
-        .start()
-        .await
+    NodeBuilder::new().protocols(Motd::new(message)).start().await
 }
 
 async fn ask() -> Result<String, Box<dyn Error>> {

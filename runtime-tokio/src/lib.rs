@@ -1,15 +1,13 @@
 //! peerwork on tokio: sockets, timers, tasks and the system's name resolution, nothing else.
 //!
 //! ```
-//! use peerwork_tokio::core::{muxer::mplex::Mplex, security::secio::Secio};
 //! use peerwork_tokio::{NodeBuilder, Target};
 //! use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let echo = "/echo/1.0.0".parse()?;
-//!     let builder = || NodeBuilder::new().security(Secio::default()).muxer(Mplex::default());
-//!     let (server, client) = (builder().start().await?, builder().start().await?);
+//!     let (server, client) = (NodeBuilder::new().start().await?, NodeBuilder::new().start().await?);
 //!     let mut incoming = server.handle_protocol(&echo).await?;
 //!     tokio::spawn(async move {
 //!         while let Some(stream) = incoming.next().await {
@@ -39,7 +37,6 @@
 //! ```
 //! use peerwork_tokio::core::address::{Multiaddr, Protocol};
 //! use peerwork_tokio::core::swarm::TransportError;
-//! use peerwork_tokio::core::{muxer::mplex::Mplex, security::secio::Secio};
 //! use peerwork_tokio::{BoxFuture, Io, Link, Listener, NodeBuilder, Transport};
 //! use std::collections::HashMap;
 //! use std::sync::{Arc, Mutex};
@@ -82,9 +79,8 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let memory = Memory::default();
-//!     let builder = || NodeBuilder::new().security(Secio::default()).muxer(Mplex::default());
-//!     let server = builder().transport(memory.clone()).tcp().listen("/memory/7".parse()?).start().await?;
-//!     let client = builder().transport(memory).start().await?;
+//!     let server = NodeBuilder::new().transport(memory.clone()).tcp().listen("/memory/7".parse()?).start().await?;
+//!     let client = NodeBuilder::new().transport(memory).start().await?;
 //!     let connected = client.dial("/memory/7".parse()?).await?;
 //!     assert_eq!(connected.peer, server.local_peer());
 //!     client.ping(connected.peer).await?;

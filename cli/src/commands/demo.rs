@@ -301,8 +301,8 @@ struct TheEnd {
 impl Report for TheEnd {
     fn text(&self, palette: &Palette) -> String {
         format!(
-            "\n{} in {:.1} s. Now let two terminals meet:\n  peerwork listen --security secio --muxer mplex\n  \
-             peerwork ping ADDRESS --security secio --muxer mplex",
+            "\n{} in {:.1} s. Now let two terminals meet:\n  peerwork listen\n  \
+             peerwork ping ADDRESS",
             palette.good("All done"),
             self.seconds
         )

@@ -53,7 +53,7 @@ impl Report for Key {
         let rows =
             palette.rows(&[("peer id", &self.peer), ("key file", &self.file), ("type", &self.key_type)]);
         let hint = format!(
-            "Keep the file secret. A node with this identity:\n  peerwork listen --security secio --muxer mplex --key-file {}",
+            "Keep the file secret. A node with this identity:\n  peerwork listen --key-file {}",
             self.file
         );
         format!("{rows}\n{}", palette.faint(hint))
@@ -71,7 +71,7 @@ impl Report for Network {
     fn text(&self, palette: &Palette) -> String {
         let rows = palette.rows(&[("fingerprint", &self.fingerprint), ("key file", &self.file)]);
         let hint = format!(
-            "Keep the file secret, and give a copy to every member. A node of this network:\n  peerwork listen --security secio --muxer mplex --private-network {}",
+            "Keep the file secret, and give a copy to every member. A node of this network:\n  peerwork listen --private-network {}",
             self.file
         );
         format!("{rows}\n{}", palette.faint(hint))

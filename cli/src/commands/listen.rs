@@ -54,7 +54,7 @@ async fn serve(
     }
     if let Some(address) = reachable.first() {
         let hint = format!(
-            "Try this in another terminal:\n  peerwork ping {address} {protocols}\nCtrl-C ends the node."
+            "Try this in another terminal:\n  peerwork ping {address}{protocols}\nCtrl-C ends the node."
         );
         output.note(|palette| palette.faint(hint).to_string())?;
     }

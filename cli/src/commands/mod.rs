@@ -18,7 +18,7 @@ use crate::output::Output;
 /// Why it failed. What it has printed until then is true nevertheless.
 pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::Demo { options } => demo::run(&options.clone().or_deprecated(), output).await,
+        Command::Demo { options } => demo::run(options, output).await,
         Command::Listen { addresses, perf, options } => listen::run(addresses, *perf, options, output).await,
         Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,
         Command::Identify { target, options } => identify::run(&target.address, options, output).await,

@@ -5,11 +5,15 @@ use crate::crypto::{CryptoProvider, UnsupportedKey};
 use crate::identity::Keypair;
 use crate::machine::Blame;
 use crate::muxer::MuxerProtocol;
+use crate::muxer::yamux::Yamux;
 use crate::protocols::Protocols;
 use crate::records::{MemoryStore, RecordStore, Records, Validator, Validators};
 use crate::routing::{PeerRouting, Routing};
 use crate::security::SecurityProtocol;
+use crate::security::noise::Noise;
 use crate::security::pnet::PreSharedKey;
+#[cfg(feature = "tls")]
+use crate::security::tls::Tls;
 use crate::seed::Seed;
 use crate::time::Instant;
 use std::sync::Arc;
@@ -17,9 +21,10 @@ use std::sync::Arc;
 /// Puts a node together: security protocols, muxers, protocols, peer routing and record stores are added one by one, each list in
 /// order of preference. Transports are added where the node is started, with its runtime.
 ///
-/// How connections are secured and muxed must be said: [`secio`](crate::security::secio) and [`mplex`](crate::muxer::mplex) are deprecated by
-/// their own specifications, [`plaintext`](crate::security::plaintext) is for tests, and none is used unless asked for. Where nothing
-/// is said of the rest, the node keeps records in memory, asks nobody where peers are, and draws an Ed25519 identity from its seed.
+/// Where nothing is said, connections are secured with TLS (with the feature `tls`) or [`noise`](crate::security::noise), in this order of
+/// preference, and muxed with [`yamux`](crate::muxer::yamux). [`secio`](crate::security::secio) and [`mplex`](crate::muxer::mplex) are deprecated by
+/// their own specifications, [`plaintext`](crate::security::plaintext) is for tests; none of them is used unless it is added. The node keeps
+/// records in memory, asks nobody where peers are, and draws an Ed25519 identity from its seed.
 #[derive(Debug)]
 pub struct NodeBuilder<P = ()> {
     config: NodeConfig,
@@ -33,14 +38,6 @@ pub struct NodeBuilder<P = ()> {
 /// Why a node cannot be built. Blame: the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// No security protocol was added.
-    #[error(
-        "the node has no security protocol; add one, since none is used unless asked for: secio is deprecated"
-    )]
-    NoSecurity,
-    /// No muxer was added.
-    #[error("the node has no muxer; add one, since none is used unless asked for: mplex is deprecated")]
-    NoMuxer,
     /// The node could not prove who it is.
     #[error("the node cannot prove its identity: {0}")]
     Identity(#[from] UnsupportedKey),
@@ -74,14 +71,14 @@ impl NodeBuilder {
 }
 
 impl<P> NodeBuilder<P> {
-    /// Adds a security protocol behind those added before.
+    /// Adds a security protocol behind those added before; only those added are used.
     #[must_use]
     pub fn security(mut self, protocol: impl SecurityProtocol) -> Self {
         self.config.swarm.connection.security.push(Arc::new(protocol));
         self
     }
 
-    /// Adds a muxer behind those added before.
+    /// Adds a muxer behind those added before; only those added are used.
     #[must_use]
     pub fn muxer(mut self, protocol: impl MuxerProtocol) -> Self {
         self.config.swarm.connection.muxers.push(Arc::new(protocol));
@@ -150,14 +147,14 @@ impl<P: Protocols> NodeBuilder<P> {
     /// The node, for a driver that keeps the connections itself.
     ///
     /// # Errors
-    /// Nothing secures or muxes its connections, or its crypto provider does not sign with a key of its identity's type.
+    /// The crypto provider does not sign with a key of the identity's type.
     pub fn build(mut self, mut seed: Seed, now: Instant) -> Result<Node<P>, BuildError> {
-        let connection = &self.config.swarm.connection;
+        let connection = &mut self.config.swarm.connection;
         if connection.security.is_empty() {
-            return Err(BuildError::NoSecurity);
+            connection.security = default_security();
         }
         if connection.muxers.is_empty() {
-            return Err(BuildError::NoMuxer);
+            connection.muxers.push(Arc::new(Yamux::default()));
         }
         let keypair = self.keypair.unwrap_or_else(|| Keypair::generate_ed25519(&mut seed.child("identity")));
         // Otherwise every handshake would fail.
@@ -176,4 +173,13 @@ impl<P: Protocols> NodeBuilder<P> {
     pub fn build_local(self, seed: Seed, now: Instant) -> Result<LocalNode<P>, BuildError> {
         self.build(seed, now).map(LocalNode::new)
     }
+}
+
+/// The security protocols of a node that was told of none, best first.
+fn default_security() -> Vec<Arc<dyn SecurityProtocol>> {
+    vec![
+        #[cfg(feature = "tls")]
+        Arc::new(Tls::default()),
+        Arc::new(Noise),
+    ]
 }
