@@ -102,9 +102,7 @@ Examples:
     ///
     /// Uses /perf/1.0.0, which `peerwork listen --perf` serves. Sends to the peer and has it send, as fast as it goes, then measures how
     /// long a round trip, a new stream and a new connection take, again and again.
-    #[command(
-        after_help = "Example:\n  peerwork perf /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW..."
-    )]
+    #[command(after_help = "Example:\n  peerwork perf /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...")]
     Perf {
         #[command(flatten)]
         target: Target,
