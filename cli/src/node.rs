@@ -20,7 +20,7 @@ use peerwork_tokio::core::security::pnet::PreSharedKey;
 use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
 use peerwork_tokio::core::security::tls::Tls;
 use peerwork_tokio::core::seed::Seed;
-use peerwork_tokio::{Connected, Node, NodeBuilder};
+use peerwork_tokio::{Connected, Node, NodeBuilder, computes_aes};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Key
     });
     for security in &options.security {
         builder = match security {
-            Security::Tls => builder.security(Tls::default()),
+            Security::Tls => builder.security(Tls { prefer_aes: computes_aes() }),
             Security::Noise => builder.security(Noise),
             Security::Secio => builder.security(secio(options)),
             Security::Plaintext => builder.security(Plaintext),

@@ -11,9 +11,9 @@ use super::{
 use crate::identity::{Keypair, PublicKey};
 use aes::cipher::{self, KeyIvInit};
 use aes::{Aes128Enc, Aes256Enc};
+use aes_gcm::AesGcm;
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aead::consts::{U12, U16};
-use aes_gcm::{Aes128Gcm, Aes256Gcm};
 use chacha20poly1305::ChaCha20Poly1305;
 use ctr::Ctr128BE;
 use hmac::{KeyInit, Mac};
@@ -62,8 +62,9 @@ impl CryptoProvider for Portable {
     fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
         match cipher {
             AeadCipher::ChaCha20Poly1305 => Box::new(Sealer::<ChaCha20Poly1305>::new(key)),
-            AeadCipher::Aes128Gcm => Box::new(Sealer::<Aes128Gcm>::new(key)),
-            AeadCipher::Aes256Gcm => Box::new(Sealer::<Aes256Gcm>::new(key)),
+            // It only ever encrypts blocks, so what decrypting takes is not kept.
+            AeadCipher::Aes128Gcm => Box::new(Sealer::<AesGcm<Aes128Enc, U12>>::new(key)),
+            AeadCipher::Aes256Gcm => Box::new(Sealer::<AesGcm<Aes256Enc, U12>>::new(key)),
         }
     }
 

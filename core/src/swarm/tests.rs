@@ -119,6 +119,33 @@ fn open(swarm: &mut Swarm<Puppet>, connection: ConnectionId, number: u64) -> Str
 }
 
 #[test]
+fn handshakes_are_told_the_wall_clock_if_it_is_known() {
+    let mut swarm = swarm_with(Limits::default());
+    let told = Duration::from_secs(1_700_000_000);
+    for (number, clock, later, expected) in [
+        (0, None, 5, None),
+        (1, Some(told), 5, Some(told)),
+        (2, None, 9, Some(told + Duration::from_secs(4))),
+        (3, Some(Duration::ZERO), 9, Some(Duration::ZERO)),
+        (4, Some(Duration::MAX), 20, Some(Duration::MAX)),
+    ] {
+        let now = NOW + Duration::from_secs(later);
+        if let Some(since_1970) = clock {
+            swarm.handle_input(SwarmInput::WallClock { since_1970 }, now);
+        }
+        let (connection, remote_address) = (ConnectionId(number), address("/ip4/1.2.3.4/tcp/5"));
+        swarm.dial(remote_address.clone(), now);
+        swarm.handle_input(SwarmInput::Dialed { connection, remote_address }, now);
+        let config = Arc::new(ConnectionConfig::default());
+        let taken = swarm.take_connection_over(connection, |setup| {
+            assert_eq!(setup.wall_clock, expected, "{number}");
+            crate::connection::Pipeline::new(config, setup, now)
+        });
+        assert!(taken.is_some());
+    }
+}
+
+#[test]
 fn a_dialled_name_is_reported_as_the_address_that_answered() {
     let mut swarm = swarm();
     swarm.dial(address("/dns4/example.com/tcp/5"), NOW);

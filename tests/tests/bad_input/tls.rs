@@ -29,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "HTTP",
         attack: |hostile| tls(hostile, b"GET / HTTP/1.1\r\n\r\n"),
         reports: &[
-            "connection: the /tls/1.0.0 handshake failed: malformed handshake message: it is not a record of TLS",
+            "connection: the /tls/1.0.0 handshake failed: malformed handshake message: it is not a record of TLS 1.3",
         ],
         loses: Loses::Connection,
     },

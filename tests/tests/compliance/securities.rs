@@ -2,11 +2,11 @@
 
 use peerwork_core::crypto::CryptoProvider;
 use peerwork_core::identity::Keypair;
-use peerwork_core::security::SecurityProtocol;
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::security::tls::Tls;
+use peerwork_core::security::{Role, SecurityProtocol};
 use peerwork_tests::compliance::SecuritySuite;
 use peerwork_tests::compliance::security::Protection;
 use peerwork_tests::recipe::{CRYPTOS, Crypto};
@@ -26,10 +26,15 @@ fn suite(protocol: impl SecurityProtocol, first: Crypto) -> SecuritySuite {
     SecuritySuite::new(protocol).providers(providers).identity(rsa)
 }
 
-security_compliance!(tls, suite(Tls::default(), Crypto::Portable));
-security_compliance!(tls_chacha, suite(Tls { prefer_aes: false }, Crypto::Portable));
+/// The record of a ClientHello has a version that is nobody's, 3.1 or 3.3.
+fn tls(config: Tls, first: Crypto) -> SecuritySuite {
+    suite(config, first).meaningless_bit(Role::Listener, 2, 0x02)
+}
+
+security_compliance!(tls, tls(Tls::default(), Crypto::Portable));
+security_compliance!(tls_chacha, tls(Tls { prefer_aes: false }, Crypto::Portable));
 #[cfg(feature = "aws-lc")]
-security_compliance!(tls_fast, suite(Tls::default(), Crypto::Fast));
+security_compliance!(tls_fast, tls(Tls::default(), Crypto::Fast));
 security_compliance!(noise, suite(Noise, Crypto::Portable));
 #[cfg(feature = "aws-lc")]
 security_compliance!(noise_fast, suite(Noise, Crypto::Fast));

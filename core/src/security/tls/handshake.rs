@@ -76,11 +76,11 @@ impl Step for TlsStep {
 
     fn advance(self, input: &mut BytesMut, transmit: &mut BytesMut) -> Result<Progress<Self>, SecurityError> {
         match self {
-            Self::Hello(mut step) => match record::split(input, &mut step.room)? {
+            Self::Hello(mut step) => match record::split(input, &mut step.room, true)? {
                 None => Ok(Progress::NeedMore(Self::Hello(step))),
                 Some(record) => step.receive(&record, transmit),
             },
-            Self::Running(mut step) => match record::split(input, &mut step.room)? {
+            Self::Running(mut step) => match record::split(input, &mut step.room, false)? {
                 None => Ok(Progress::NeedMore(Self::Running(step))),
                 Some(record) => step.receive(&record, transmit),
             },

@@ -44,13 +44,21 @@ impl Header {
 
 /// Takes a record of the handshake off the front of `input`, header and all, and off `room`; `None` if it is incomplete.
 ///
+/// Its version is 3.3; the first record of a dialer and alerts may have the 3.1 that the oldest implementations insist on.
+///
 /// # Errors
 /// It is not a record, or is longer than records or `room` may be.
-pub(super) fn split(input: &mut BytesMut, room: &mut usize) -> Result<Option<BytesMut>, SecurityError> {
+pub(super) fn split(
+    input: &mut BytesMut,
+    room: &mut usize,
+    is_first: bool,
+) -> Result<Option<BytesMut>, SecurityError> {
     let Some(header) = Header::peek(input) else { return Ok(None) };
-    let (content::CHANGE_CIPHER_SPEC..=content::DATA, 3) = (header.content, header.bytes[1]) else {
-        return Err(SecurityError::Malformed("it is not a record of TLS"));
-    };
+    match header.bytes {
+        [content::CHANGE_CIPHER_SPEC..=content::DATA, 3, 3, ..] | [content::ALERT, 3, 1, ..] => {}
+        [content::HANDSHAKE, 3, 1, ..] if is_first => {}
+        _ => return Err(SecurityError::Malformed("it is not a record of TLS 1.3")),
+    }
     let len = HEADER_BYTES + header.len;
     let max = (HEADER_BYTES + MAX_SEALED_BYTES).min(*room);
     if len > max {

@@ -37,6 +37,7 @@ pub struct SecuritySuite {
     pub(super) providers: Vec<Arc<dyn CryptoProvider>>,
     pub(super) identities: Vec<Arc<Keypair>>,
     pub(super) protection: Protection,
+    pub(super) meaningless: Vec<(Role, usize, u8)>,
 }
 
 /// What a security protocol protects from whoever can touch the bytes.
@@ -68,6 +69,7 @@ impl SecuritySuite {
             providers: vec![Arc::new(Portable)],
             identities: ed25519.into_iter().chain(others).map(Arc::new).collect(),
             protection: Protection::Sequence,
+            meaningless: Vec::new(),
         }
     }
 
@@ -84,6 +86,13 @@ impl SecuritySuite {
     /// What the protocol promises. Default: [`Protection::Sequence`].
     pub fn protects(self, protection: Protection) -> Self {
         Self { protection, ..self }
+    }
+
+    /// A bit of the handshake that has no meaning and no protection by the protocol's own rules: the bit of this mask, in the byte at
+    /// this place of what somebody in this role hears.
+    pub fn meaningless_bit(mut self, hears: Role, at: usize, bit: u8) -> Self {
+        self.meaningless.push((hears, at, bit));
+        self
     }
 
     /// The crypto providers to run with, at least one. The first does most; meetings are between every two of them. Default:

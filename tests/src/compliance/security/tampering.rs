@@ -51,6 +51,9 @@ pub(super) fn survives_any_flipped_bit(suite: &SecuritySuite, case: u64) {
         // Sixteen cases in a row flip every bit there is.
         for at in (case as usize / 8 % 2..altered.len()).step_by(2) {
             let bit = 1 << ((at as u64 / 2 + case) % 8);
+            if suite.meaningless.contains(&(recording.hears.role, at, bit)) {
+                continue;
+            }
             altered[at] ^= bit;
             let what = format!("the bit {bit:#x} of byte {at}, sent to the {:?},", recording.hears.role);
             expect_no_harm(suite, &recording, &altered, &what);

@@ -44,9 +44,9 @@ fn bad_starts() -> Vec<Bad> {
         (
             "garbage",
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-            SecurityError::Malformed("it is not a record of TLS"),
+            SecurityError::Malformed("it is not a record of TLS 1.3"),
         ),
-        ("SSL 2", vec![0x80, 46, 1, 0, 2], SecurityError::Malformed("it is not a record of TLS")),
+        ("SSL 2", vec![0x80, 46, 1, 0, 2], SecurityError::Malformed("it is not a record of TLS 1.3")),
         (
             "a record that is too long, of which only the header comes",
             vec![22, 3, 1, 0x41, 1],
@@ -117,7 +117,7 @@ fn every_bad_answer_has_its_error() {
     for (name, bytes, expected) in [
         ("nothing", vec![], ended.clone()),
         ("half a header", vec![22, 3], ended.clone()),
-        ("garbage", b"HTTP/1.1 400".to_vec(), SecurityError::Malformed("it is not a record of TLS")),
+        ("garbage", b"HTTP/1.1 400".to_vec(), SecurityError::Malformed("it is not a record of TLS 1.3")),
         (
             "our own ClientHello",
             hello(),
