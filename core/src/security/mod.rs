@@ -50,6 +50,18 @@ pub trait SecurityProtocol: fmt::Debug + Send + Sync + 'static {
     /// The name that multistream-select agrees on.
     fn id(&self) -> ProtocolId;
 
+    /// The protocol as one node speaks it. A protocol that can share between handshakes what is costly to make, such as a certificate, makes
+    /// it here, once, out of the node's identity and `seed`. Called when the node is built; `None`, the default: there is nothing to share.
+    fn for_node(
+        &self,
+        keypair: &Keypair,
+        crypto: &Arc<dyn CryptoProvider>,
+        seed: Seed,
+    ) -> Option<Arc<dyn SecurityProtocol>> {
+        let _ = (keypair, crypto, seed);
+        None
+    }
+
     /// Starts a handshake on a fresh byte stream.
     fn start(&self, setup: HandshakeSetup, now: Instant) -> Box<dyn Handshake>;
 }

@@ -13,8 +13,9 @@
 //!
 //! - **The identity** is bound to the handshake by a signature of `noise-libp2p-static-key:` and the static key. It is verified before
 //!   the identity is compared with the expected one, and before the dialer tells its own.
-//! - **Keys**, the static ones too, are drawn for each handshake and gone after it. Points of low order are refused: with one, the
-//!   remote would decide what the keys are.
+//! - **Ephemeral keys** are drawn for each handshake and gone after it, so what was said stays secret whatever becomes of other keys. The
+//!   static key, which only authenticates, is the node's for as long as it runs, and is signed once. Points of low order are refused:
+//!   with one, the remote would decide what the keys are.
 //! - **The muxer** is agreed on in the payloads: it is the first of the dialer's that the listener has too, which both sides work
 //!   out alike. Where a side announces none, or none that the other has, there is no muxer yet and multistream-select comes next.
 //!   js, as the dialer, takes the first of the listener's that it has instead: with it, have several muxers in the same order.
@@ -33,8 +34,14 @@ mod symmetric;
 mod tests;
 
 use super::{Handshake, HandshakeSetup, SecurityProtocol};
+use crate::crypto::CryptoProvider;
+use crate::identity::Keypair;
 use crate::negotiation::ProtocolId;
+use crate::seed::Seed;
 use crate::time::Instant;
+use handshake::StaticKey;
+use std::fmt;
+use std::sync::Arc;
 
 /// The name of the protocol.
 pub const ID: ProtocolId = ProtocolId::from_static("/noise");
@@ -48,7 +55,37 @@ impl SecurityProtocol for Noise {
         ID
     }
 
+    fn for_node(
+        &self,
+        keypair: &Keypair,
+        crypto: &Arc<dyn CryptoProvider>,
+        mut seed: Seed,
+    ) -> Option<Arc<dyn SecurityProtocol>> {
+        let static_key = StaticKey::draw(&**crypto, keypair, &mut seed).ok()?;
+        Some(Arc::new(NodeNoise(Arc::new(static_key))))
+    }
+
+    fn start(&self, mut setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
+        let static_key = StaticKey::draw(&*setup.crypto, &setup.keypair, &mut setup.seed);
+        Box::new(handshake::start(setup, static_key.map(Arc::new)))
+    }
+}
+
+/// noise with the static key of a node.
+struct NodeNoise(Arc<StaticKey>);
+
+impl fmt::Debug for NodeNoise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Noise.fmt(f)
+    }
+}
+
+impl SecurityProtocol for NodeNoise {
+    fn id(&self) -> ProtocolId {
+        ID
+    }
+
     fn start(&self, setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
-        Box::new(handshake::start(setup))
+        Box::new(handshake::start(setup, Ok(Arc::clone(&self.0))))
     }
 }

@@ -20,29 +20,35 @@ pub(super) type RemoteKey = [u8; KEY_BYTES];
 /// has a key of low order, is [`SecurityError::NotAuthentic`].
 pub(super) struct Pattern {
     symmetric: Symmetric,
-    static_key: Box<dyn EphemeralKey>,
+    static_key: Arc<dyn EphemeralKey>,
     ephemeral_key: Box<dyn EphemeralKey>,
 }
 
+/// A private key out of its scalar.
+///
+/// # Errors
+/// [`SecurityError::Local`]: the provider does not have the curve.
+pub(super) fn private_key(
+    crypto: &dyn CryptoProvider,
+    scalar: &[u8; KEY_BYTES],
+) -> Result<Box<dyn EphemeralKey>, SecurityError> {
+    crypto.ephemeral_key(Curve::X25519, scalar).map_err(|_| {
+        SecurityError::Local(format!("the {} crypto provider does not have X25519", crypto.name()))
+    })
+}
+
 impl Pattern {
-    /// # Errors
-    /// [`SecurityError::Local`]: the provider does not have the curve.
     pub(super) fn new(
         crypto: Arc<dyn CryptoProvider>,
         prologue: &[u8],
-        static_scalar: &[u8; KEY_BYTES],
-        ephemeral_scalar: &[u8; KEY_BYTES],
-    ) -> Result<Self, SecurityError> {
-        let key = |scalar: &[u8]| {
-            crypto.ephemeral_key(Curve::X25519, scalar).map_err(|_| {
-                SecurityError::Local(format!("the {} crypto provider does not have X25519", crypto.name()))
-            })
-        };
-        let (static_key, ephemeral_key) = (key(static_scalar)?, key(ephemeral_scalar)?);
-        Ok(Self { symmetric: Symmetric::new(crypto, prologue), static_key, ephemeral_key })
+        static_key: Arc<dyn EphemeralKey>,
+        ephemeral_key: Box<dyn EphemeralKey>,
+    ) -> Self {
+        Self { symmetric: Symmetric::new(crypto, prologue), static_key, ephemeral_key }
     }
 
     /// Our static public key.
+    #[cfg(test)]
     pub(super) fn static_key(&self) -> &[u8] {
         self.static_key.public_point()
     }

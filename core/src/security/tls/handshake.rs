@@ -14,6 +14,7 @@ use crate::security::stepwise::{Progress, Step, Stepwise};
 use crate::security::{HandshakeSetup, Role, Secured, SecurityError};
 use bytes::BytesMut;
 use rustls::server::{Accepted, Acceptor, ClientHello};
+use rustls::sign::CertifiedKey;
 use rustls::{Connection, Error};
 use std::io;
 use std::sync::Arc;
@@ -23,11 +24,17 @@ use std::sync::Arc;
 const MAX_HANDSHAKE_BYTES: usize = 32 * 1024;
 
 /// Starts a handshake. A dialer's begins with its ClientHello; a listener does nothing costly before it has seen one.
-pub(super) fn start(config: &Tls, setup: HandshakeSetup) -> Stepwise<TlsStep> {
+///
+/// Without a certificate of the node's, it has one of its own.
+pub(super) fn start(
+    config: &Tls,
+    certificate: Option<CertifiedKey>,
+    setup: HandshakeSetup,
+) -> Stepwise<TlsStep> {
     let HandshakeSetup { role, keypair, expected_peer, crypto, muxers, wall_clock, seed } = setup;
     let own_key = keypair.public().clone();
     let scope = Box::new(Scope { crypto, seed, own_key, expected_peer, wall_clock, found: Found::default() });
-    let local = Local { prefer_aes: config.prefer_aes, keypair, muxers };
+    let local = Local { prefer_aes: config.prefer_aes, keypair, certificate, muxers };
     let room = MAX_HANDSHAKE_BYTES;
     match role {
         Role::Listener => {
@@ -39,7 +46,7 @@ pub(super) fn start(config: &Tls, setup: HandshakeSetup) -> Stepwise<TlsStep> {
 }
 
 fn dial(local: Local, mut scope: Box<Scope>, room: usize) -> Result<Stepwise<TlsStep>, SecurityError> {
-    let certificate = certificate::make(&local.keypair, &scope.crypto, &mut scope.seed)?;
+    let certificate = local.certificate(&mut scope)?;
     let mut protocols: Vec<Vec<u8>> = local.muxers.iter().map(|muxer| muxer.as_str().into()).collect();
     protocols.push(ALPN.into());
     let (scope, connection) = scope.run(|| configs::dialer(local.prefer_aes, certificate, protocols));
@@ -54,7 +61,17 @@ fn dial(local: Local, mut scope: Box<Scope>, room: usize) -> Result<Stepwise<Tls
 struct Local {
     prefer_aes: bool,
     keypair: Arc<Keypair>,
+    certificate: Option<CertifiedKey>,
     muxers: Arc<[ProtocolId]>,
+}
+
+impl Local {
+    fn certificate(&self, scope: &mut Scope) -> Result<CertifiedKey, SecurityError> {
+        match &self.certificate {
+            Some(certificate) => Ok(certificate.clone()),
+            None => certificate::make(&self.keypair, &scope.crypto, &mut scope.seed),
+        }
+    }
 }
 
 /// What the remote has yet to send.
@@ -125,7 +142,7 @@ fn accept(
 ) -> Result<Progress<TlsStep>, SecurityError> {
     let protocol = choose_protocol(&local.muxers, &hello.client_hello());
     let offers = Offers::of(&hello.client_hello());
-    let certificate = certificate::make(&local.keypair, &scope.crypto, &mut scope.seed)?;
+    let certificate = local.certificate(&mut scope)?;
     let (mut scope, accepted) = scope.run(|| {
         // Where nothing is in common rustls finds the same, and tells the remote.
         let name = match &protocol {

@@ -35,8 +35,13 @@ mod tests;
 mod verifier;
 
 use super::{Handshake, HandshakeSetup, SecurityProtocol};
+use crate::crypto::CryptoProvider;
+use crate::identity::Keypair;
 use crate::negotiation::ProtocolId;
+use crate::seed::Seed;
 use crate::time::Instant;
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
 
 /// The name of the protocol.
 pub const ID: ProtocolId = ProtocolId::from_static("/tls/1.0.0");
@@ -65,7 +70,34 @@ impl SecurityProtocol for Tls {
         ID
     }
 
+    fn for_node(
+        &self,
+        keypair: &Keypair,
+        crypto: &Arc<dyn CryptoProvider>,
+        mut seed: Seed,
+    ) -> Option<Arc<dyn SecurityProtocol>> {
+        let certificate = certificate::make(keypair, crypto, &mut seed).ok()?;
+        Some(Arc::new(NodeTls { config: self.clone(), certificate }))
+    }
+
     fn start(&self, setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
-        Box::new(handshake::start(self, setup))
+        Box::new(handshake::start(self, None, setup))
+    }
+}
+
+/// TLS with the certificate of a node.
+#[derive(Debug)]
+struct NodeTls {
+    config: Tls,
+    certificate: CertifiedKey,
+}
+
+impl SecurityProtocol for NodeTls {
+    fn id(&self) -> ProtocolId {
+        ID
+    }
+
+    fn start(&self, setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
+        Box::new(handshake::start(&self.config, Some(self.certificate.clone()), setup))
     }
 }

@@ -7,7 +7,7 @@ mod vectors;
 
 use super::codec::encode_payload;
 use super::handshake::start_with;
-use super::pattern::{KEY_BYTES, Pattern};
+use super::pattern::{KEY_BYTES, Pattern, private_key};
 use super::*;
 use crate::crypto::tests::real_providers;
 use crate::crypto::{CryptoProvider, Portable};
@@ -47,7 +47,9 @@ impl Known {
     }
 
     fn pattern_with(&self, crypto: Arc<dyn CryptoProvider>) -> Pattern {
-        Pattern::new(crypto, &[], &self.static_scalar, &self.ephemeral_scalar).unwrap()
+        let [static_key, ephemeral_key] =
+            [self.static_scalar, self.ephemeral_scalar].map(|scalar| private_key(&*crypto, &scalar).unwrap());
+        Pattern::new(crypto, &[], static_key.into(), ephemeral_key)
     }
 
     /// The signature that the side has to give.

@@ -169,8 +169,9 @@ fn the_pattern_is_that_of_noise() {
 
 fn check_vector(vector: &Vector, crypto: &Arc<dyn CryptoProvider>) {
     let [mut dialer, mut listener] = [vector.dialer, vector.listener].map(|scalars| {
-        let [static_scalar, ephemeral_scalar] = scalars.map(|scalar| *hex(scalar).first_chunk().unwrap());
-        Pattern::new(Arc::clone(crypto), &hex(vector.prologue), &static_scalar, &ephemeral_scalar).unwrap()
+        let [static_key, ephemeral_key] =
+            scalars.map(|scalar| private_key(&**crypto, hex(scalar).first_chunk().unwrap()).unwrap());
+        Pattern::new(Arc::clone(crypto), &hex(vector.prologue), static_key.into(), ephemeral_key)
     });
     let mut messages = vector.messages.iter().map(|(payload, message)| (hex(payload), hex(message)));
 
