@@ -44,7 +44,7 @@ enum Cipher {
     /// From the other buffer: aws-lc does not encrypt in place.
     Secio {
         stream: Box<StreamingEncryptingKey>,
-        code: hmac::Key,
+        code: Box<hmac::Key>,
         plaintext: Vec<u8>,
     },
 }
@@ -60,7 +60,7 @@ impl Sealer {
                 let key = UnboundCipherKey::new(&cipher::AES_128, &KEY[..16])?;
                 let context = EncryptionContext::Iv128(FixedLength::from([0; 16]));
                 let stream = Box::new(StreamingEncryptingKey::less_safe_ctr(key, context)?);
-                let code = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
+                let code = Box::new(hmac::Key::new(hmac::HMAC_SHA256, &KEY));
                 (Cipher::Secio { stream, code, plaintext: vec![0x5a; chunk + 16] }, chunk + 32)
             }
         };
@@ -134,40 +134,38 @@ fn nonce(counter: &mut u64) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// What one end of a handshake has to compute.
-pub(crate) enum Handshake {
-    /// Without security.
-    None,
-    /// Of Noise, XX.
-    Noise {
-        /// For the key agreements with the remote's static and ephemeral key; which, makes no difference.
-        remote: agreement::PublicKey,
-        own_static: PrivateKey,
-        identity: Vec<u8>,
-        signature: Vec<u8>,
-    },
+/// What one end of a handshake has to compute: nothing, without security.
+pub(crate) struct Handshake(Option<Noise>);
+
+/// What Noise needs, XX.
+struct Noise {
+    /// Stands for the remote's static and its ephemeral key: which, makes no difference.
+    remote: agreement::PublicKey,
+    own_static: PrivateKey,
+    identity: Vec<u8>,
+    signature: Vec<u8>,
 }
 
 impl Handshake {
     pub(crate) fn of(flags: &Flags) -> Result<Self> {
         match flags.sec {
-            _ if flags.mode != Mode::Conn => Ok(Self::None),
-            Security::Plaintext => Ok(Self::None),
+            _ if flags.mode != Mode::Conn => Ok(Self(None)),
+            Security::Plaintext => Ok(Self(None)),
             Security::Noise => {
                 let identity = Ed25519KeyPair::generate()?;
-                Ok(Self::Noise {
+                Ok(Self(Some(Noise {
                     remote: PrivateKey::generate(&X25519)?.compute_public_key()?,
                     own_static: PrivateKey::generate(&X25519)?,
                     identity: identity.public_key().as_ref().to_vec(),
                     signature: identity.sign(MESSAGE).as_ref().to_vec(),
-                })
+                })))
             }
             other => bail!("the floor of a handshake with {other:?} is not known"),
         }
     }
 
     pub(crate) fn compute(&self) -> Result<()> {
-        let Self::Noise { remote, own_static, identity, signature } = self else { return Ok(()) };
+        let Some(Noise { remote, own_static, identity, signature }) = &self.0 else { return Ok(()) };
         let ephemeral = PrivateKey::generate(&X25519)?;
         black_box(ephemeral.compute_public_key()?);
         for key in [&ephemeral, own_static, &ephemeral] {

@@ -57,7 +57,11 @@ fn securities() -> [(&'static str, Box<dyn SecurityProtocol>); 4] {
 fn handshakes(criterion: &mut Criterion) {
     for (name, protocol) in securities() {
         criterion.bench_function(&format!("handshake, {name}, both ends"), |bencher| {
-            bencher.iter_batched(setups, |setups| black_box(secure(&*protocol, setups)), BatchSize::SmallInput);
+            bencher.iter_batched(
+                setups,
+                |setups| black_box(secure(&*protocol, setups)),
+                BatchSize::SmallInput,
+            );
         });
     }
 }
@@ -85,7 +89,9 @@ fn muxers(criterion: &mut Criterion) {
         let mut listener = protocol.start(Role::Listener, NOW);
         let ours = dialer.open_stream(NOW).unwrap();
         talk(&mut *dialer, &mut *listener);
-        let Some(StreamsEvent::Opened(theirs)) = listener.poll_event() else { panic!("no stream was opened") };
+        let Some(StreamsEvent::Opened(theirs)) = listener.poll_event() else {
+            panic!("no stream was opened")
+        };
         let mut group = criterion.benchmark_group(format!("write and read, {name}"));
         for size in PAYLOADS {
             group.throughput(Throughput::Bytes(size as u64));
@@ -129,7 +135,8 @@ fn secure(protocol: &dyn SecurityProtocol, setups: [HandshakeSetup; 2]) -> [Secu
 fn talk<A: Layer + ?Sized, B: Layer + ?Sized>(a: &mut A, b: &mut B) {
     let mut wires = [BytesMut::new(), BytesMut::new()];
     loop {
-        let sent = a.poll_transmit(&mut wires[0], usize::MAX, NOW) + b.poll_transmit(&mut wires[1], usize::MAX, NOW);
+        let sent =
+            a.poll_transmit(&mut wires[0], usize::MAX, NOW) + b.poll_transmit(&mut wires[1], usize::MAX, NOW);
         if sent == 0 {
             return;
         }

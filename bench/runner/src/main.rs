@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.command {
         Some(Command::Profile(profile)) => profile::run(profile),
-        Some(Command::List) => Ok(list()),
+        Some(Command::List) => list(),
         None => run(&options),
     };
     match done {
@@ -44,8 +44,9 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn list() {
+fn list() -> Result<()> {
     for row in rows::all() {
         println!("{:<44} {}", row.name, row.flags.join(" "));
     }
+    Ok(())
 }
