@@ -538,7 +538,8 @@ impl Muxer for Session {
         {
             stream.local = Half::Closed;
             stream.writer_waits = false;
-            self.send(bare(number_of(id), Flags::FIN));
+            // rust-yamux up to 0.8 does not wake a reader for one in a window update.
+            self.send(Frame::Data { number: number_of(id), flags: Flags::FIN, len: 0 });
             self.settle(id);
         }
     }

@@ -168,7 +168,7 @@ fn streams_on_the_wire() {
 
     session.close_write(ours, NOW);
     session.reset(THEIRS[0], NOW);
-    assert_eq!(transmit(&mut session), hex("000100040000000100000000000100080000000200000000"));
+    assert_eq!(transmit(&mut session), hex("000000040000000100000000000100080000000200000000"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn streams_are_announced_in_order() {
         Ok([update(1, SYN, 0), data(3, SYN, b"x")].concat()[..].into())
     );
     session.close_write(ids[0], NOW);
-    let rest = [update(5, SYN, 0), update(7, SYN, 0), update(1, FIN, 0)];
+    let rest = [update(5, SYN, 0), update(7, SYN, 0), data(1, FIN, b"")];
     assert_eq!(transmit(&mut session), rest.concat()[..]);
 }
 

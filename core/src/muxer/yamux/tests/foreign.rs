@@ -275,7 +275,7 @@ fn writing_goes_on_after_the_remote_has_closed() {
     assert_eq!(read_all(&mut session, THEIRS[0]), (b"ask".to_vec(), ReadError::Ended));
     assert_eq!(write(&mut session, THEIRS[0], b"answer"), Ok(data(2, ACK, b"answer")));
     session.close_write(THEIRS[0], NOW);
-    assert_eq!(transmit(&mut session), update(2, FIN, 0));
+    assert_eq!(transmit(&mut session), data(2, FIN, b""));
     assert_eq!(session.stream_count(), 0);
 }
 
