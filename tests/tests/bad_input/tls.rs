@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Row] = &[
             hostile.raw(&hello);
         },
         reports: &[
-            "connection: the /tls/1.0.0 handshake failed: no common application protocol (ALPN): ours are /mplex/6.7.0, libp2p, the peer's are other!",
+            "connection: the /tls/1.0.0 handshake failed: no common application protocol (ALPN): ours are /mplex/6.7.0, /yamux/1.0.0, libp2p, the peer's are other!",
         ],
         loses: Loses::Connection,
     },
