@@ -43,8 +43,7 @@ errors! {
         // A dial reports another peer in words of its own, and who comes in is not expected.
         by no peer [WrongPeer, Local];
     ChannelError, channel: by a peer [TooLarge, Malformed, NotAuthentic, Refused], by no peer [Exhausted];
-    // The end of the byte stream is the connection's to report.
-    MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood, SessionEnded], by no peer [Ended];
+    MuxerError, muxer: by a peer [Malformed, TooLarge, Violation, ControlFlood, SessionEnded, Ended], by no peer [];
     ConnectionError, connection:
         by a peer [
             Negotiation, Security, Channel, Muxer, HandshakeTimeout, PrivateNetwork, Reflected, Idle, Limit, ClosedByPeer, Broken
