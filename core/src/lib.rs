@@ -20,7 +20,7 @@
 //!    |  negotiating -> securing -> negotiating -> open         |
 //!    |  streams: each negotiated, then raw bytes or messages   |
 //!    |  muxer::Muxer         (mplex)                           |
-//!    |  security::Channel    (noise | secio | plaintext)       |
+//!    |  security::Channel    (tls | noise | secio | plaintext) |
 //!    +----------------------^----------------------------------+
 //!                           |  bytes
 //!                         socket (owned by the driver)

@@ -1,10 +1,12 @@
 //! How connections behave.
 
 use crate::crypto::{self, CryptoProvider};
+use crate::identity::Keypair;
 use crate::muxer::MuxerProtocol;
 use crate::negotiation::ProtocolId;
 use crate::security::SecurityProtocol;
 use crate::security::pnet::PreSharedKey;
+use crate::seed::Seed;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +92,15 @@ impl Default for ConnectionConfig {
 }
 
 impl ConnectionConfig {
+    /// Lets the security protocols make what all handshakes of this node have in common.
+    pub(crate) fn prepare(&mut self, keypair: &Keypair, seed: &mut Seed) {
+        for protocol in &mut self.security {
+            if let Some(prepared) = protocol.prepare(keypair, &self.crypto, seed) {
+                *protocol = prepared;
+            }
+        }
+    }
+
     pub(super) fn security_ids(&self) -> Arc<[ProtocolId]> {
         self.security.iter().map(|protocol| protocol.id()).collect()
     }

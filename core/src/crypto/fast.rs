@@ -67,11 +67,7 @@ impl CryptoProvider for Fast {
     }
 
     fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
-        match cipher {
-            AeadCipher::ChaCha20Poly1305 => Box::new(ChaChaPoly::new(key)),
-            AeadCipher::Aes128Gcm => Box::new(AesGcm(aead_key(&aead::AES_128_GCM, key))),
-            AeadCipher::Aes256Gcm => Box::new(AesGcm(aead_key(&aead::AES_256_GCM, key))),
-        }
+        Box::new(Sealer::new(cipher, key))
     }
 
     fn hmac(&self, hash: Hash, key: &[u8]) -> Box<dyn Hmac> {
@@ -187,41 +183,39 @@ impl EphemeralKey for AgreementKey {
     }
 }
 
-/// AES-GCM with its key set: what is computed from the key takes as long as sealing a short frame.
-struct AesGcm(LessSafeKey);
-
-impl Aead for AesGcm {
-    fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
-        seal(&self.0, nonce, associated, data)
-    }
-
-    fn open(
-        &self,
-        nonce: &[u8; NONCE_BYTES],
-        associated: &[u8],
-        data: &mut [u8],
-        tag: &[u8; TAG_BYTES],
-    ) -> bool {
-        open(&self.0, nonce, associated, data, tag)
-    }
+/// An authenticated cipher. A key that is set takes 600 bytes of every idle connection, so it is set for each frame anew: in 30 ns for
+/// ChaCha20-Poly1305, in 100 for AES-GCM, where a large frame takes 3,000.
+struct Sealer {
+    algorithm: &'static aead::Algorithm,
+    /// The key, and zeros where it is shorter.
+    key: Zeroizing<[u8; 32]>,
 }
 
-/// ChaCha20-Poly1305. A key that is set takes 600 bytes of every idle connection, so it is set for each frame anew, in 30 ns.
-struct ChaChaPoly(Zeroizing<[u8; 32]>);
-
-impl ChaChaPoly {
-    fn new(key: &[u8]) -> Self {
-        Self(Zeroizing::new(key.try_into().expect("the key has the length of the cipher's keys")))
+impl Sealer {
+    fn new(cipher: AeadCipher, key: &[u8]) -> Self {
+        let algorithm = match cipher {
+            AeadCipher::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
+            AeadCipher::Aes128Gcm => &aead::AES_128_GCM,
+            AeadCipher::Aes256Gcm => &aead::AES_256_GCM,
+        };
+        assert_eq!(key.len(), algorithm.key_len(), "the key has the length of the cipher's keys");
+        let mut padded = Zeroizing::new([0; 32]);
+        padded[..key.len()].copy_from_slice(key);
+        Self { algorithm, key: padded }
     }
 
     fn set_key(&self) -> LessSafeKey {
-        aead_key(&aead::CHACHA20_POLY1305, &*self.0)
+        let key = UnboundKey::new(self.algorithm, &self.key[..self.algorithm.key_len()]);
+        LessSafeKey::new(key.expect("the key has the length of the cipher's keys"))
     }
 }
 
-impl Aead for ChaChaPoly {
+impl Aead for Sealer {
     fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
-        seal(&self.set_key(), nonce, associated, data)
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = self.set_key().seal_in_place_separate_tag(nonce, Aad::from(associated), data);
+        let tag = tag.expect("a frame is far shorter than the cipher allows");
+        tag.as_ref().try_into().expect("the tag has 16 bytes")
     }
 
     fn open(
@@ -231,28 +225,7 @@ impl Aead for ChaChaPoly {
         data: &mut [u8],
         tag: &[u8; TAG_BYTES],
     ) -> bool {
-        open(&self.set_key(), nonce, associated, data, tag)
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.set_key().open_in_place_separate_tag(nonce, Aad::from(associated), tag, data).is_ok()
     }
-}
-
-fn aead_key(algorithm: &'static aead::Algorithm, key: &[u8]) -> LessSafeKey {
-    LessSafeKey::new(UnboundKey::new(algorithm, key).expect("the key has the length of the cipher's keys"))
-}
-
-fn seal(key: &LessSafeKey, nonce: &[u8; NONCE_BYTES], associated: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(associated), data);
-    let tag = tag.expect("a frame is far shorter than the cipher allows");
-    tag.as_ref().try_into().expect("the tag has 16 bytes")
-}
-
-fn open(
-    key: &LessSafeKey,
-    nonce: &[u8; NONCE_BYTES],
-    associated: &[u8],
-    data: &mut [u8],
-    tag: &[u8; TAG_BYTES],
-) -> bool {
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    key.open_in_place_separate_tag(nonce, Aad::from(associated), tag, data).is_ok()
 }

@@ -159,12 +159,6 @@ impl<P: Protocols> NodeBuilder<P> {
         let keypair = self.keypair.unwrap_or_else(|| Keypair::generate_ed25519(&mut seed.child("identity")));
         // Otherwise every handshake would fail.
         connection.crypto.sign(&keypair, b"")?;
-        for protocol in &mut connection.security {
-            let seed = seed.child("security protocol");
-            if let Some(of_node) = protocol.for_node(&keypair, &connection.crypto, seed) {
-                *protocol = of_node;
-            }
-        }
         if self.stores.is_empty() {
             self.stores.push(Box::new(MemoryStore::default()));
         }

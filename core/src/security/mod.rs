@@ -50,13 +50,14 @@ pub trait SecurityProtocol: fmt::Debug + Send + Sync + 'static {
     /// The name that multistream-select agrees on.
     fn id(&self) -> ProtocolId;
 
-    /// The protocol as one node speaks it. A protocol that can share between handshakes what is costly to make, such as a certificate, makes
-    /// it here, once, out of the node's identity and `seed`. Called when the node is built; `None`, the default: there is nothing to share.
-    fn for_node(
+    /// The same protocol with what costs too much to be made for each handshake, a certificate say, made for this node: called once, when
+    /// the node is made, with what all its handshakes will have in common. `None`, the default: there is nothing of the kind. It is only
+    /// ever about time: without it handshakes are as good.
+    fn prepare(
         &self,
         keypair: &Keypair,
         crypto: &Arc<dyn CryptoProvider>,
-        seed: Seed,
+        seed: &mut Seed,
     ) -> Option<Arc<dyn SecurityProtocol>> {
         let _ = (keypair, crypto, seed);
         None

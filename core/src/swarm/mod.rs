@@ -133,10 +133,12 @@ impl<P: Protocols> Swarm<P> {
         config: SwarmConfig,
         keypair: impl Into<Arc<Keypair>>,
         protocols: P,
-        seed: Seed,
+        mut seed: Seed,
         now: Instant,
     ) -> Self {
         let keypair = keypair.into();
+        let mut connection_config = config.connection.clone();
+        connection_config.prepare(&keypair, &mut seed);
         let mut owners = BTreeMap::new();
         let mut table = ProtocolTable::default();
         for (index, inbound) in protocols.inbound() {
@@ -144,7 +146,7 @@ impl<P: Protocols> Swarm<P> {
             owners.insert(inbound.id, Owner::Protocol(index));
         }
         let mut swarm = Self {
-            connection_config: Arc::new(config.connection.clone()),
+            connection_config: Arc::new(connection_config),
             config,
             local_peer: keypair.public().to_peer_id(),
             keypair,

@@ -55,14 +55,16 @@ impl SecurityProtocol for Noise {
         ID
     }
 
-    fn for_node(
+    /// Makes the static key and signs it.
+    fn prepare(
         &self,
         keypair: &Keypair,
         crypto: &Arc<dyn CryptoProvider>,
-        mut seed: Seed,
+        seed: &mut Seed,
     ) -> Option<Arc<dyn SecurityProtocol>> {
-        let static_key = StaticKey::draw(&**crypto, keypair, &mut seed).ok()?;
-        Some(Arc::new(NodeNoise(Arc::new(static_key))))
+        // Where it cannot be made, each handshake says so.
+        let static_key = StaticKey::draw(&**crypto, keypair, seed).ok()?;
+        Some(Arc::new(Prepared(Arc::new(static_key))))
     }
 
     fn start(&self, mut setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
@@ -72,15 +74,15 @@ impl SecurityProtocol for Noise {
 }
 
 /// noise with the static key of a node.
-struct NodeNoise(Arc<StaticKey>);
+struct Prepared(Arc<StaticKey>);
 
-impl fmt::Debug for NodeNoise {
+impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Noise.fmt(f)
     }
 }
 
-impl SecurityProtocol for NodeNoise {
+impl SecurityProtocol for Prepared {
     fn id(&self) -> ProtocolId {
         ID
     }

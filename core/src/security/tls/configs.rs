@@ -1,4 +1,4 @@
-//! rustls' configurations. They are made for each handshake: what is costly in them is the certificate.
+//! rustls' configurations, made for each handshake. What is costly in them, the certificate, may be older.
 
 use super::provider::provider;
 use super::scope::{self, Secret};

@@ -23,9 +23,8 @@ use std::sync::Arc;
 /// can have, and a key share of a key exchange that we do not even have, 8 KiB would do.
 const MAX_HANDSHAKE_BYTES: usize = 32 * 1024;
 
-/// Starts a handshake. A dialer's begins with its ClientHello; a listener does nothing costly before it has seen one.
-///
-/// Without a certificate of the node's, it has one of its own.
+/// Starts a handshake, with this certificate or one that is made for it. A dialer's begins with its ClientHello; a listener does nothing
+/// costly before it has seen one.
 pub(super) fn start(
     config: &Tls,
     certificate: Option<CertifiedKey>,
@@ -39,14 +38,14 @@ pub(super) fn start(
     match role {
         Role::Listener => {
             let hello = AwaitHello { local, scope, acceptor: Acceptor::default(), room };
-            Stepwise::new(TlsStep::Hello(hello), BytesMut::new())
+            Stepwise::new(TlsStep::Hello(Box::new(hello)), BytesMut::new())
         }
         Role::Dialer => dial(local, scope, room).unwrap_or_else(Stepwise::failed),
     }
 }
 
-fn dial(local: Local, mut scope: Box<Scope>, room: usize) -> Result<Stepwise<TlsStep>, SecurityError> {
-    let certificate = local.certificate(&mut scope)?;
+fn dial(mut local: Local, mut scope: Box<Scope>, room: usize) -> Result<Stepwise<TlsStep>, SecurityError> {
+    let certificate = local.take_certificate(&mut scope)?;
     let mut protocols: Vec<Vec<u8>> = local.muxers.iter().map(|muxer| muxer.as_str().into()).collect();
     protocols.push(ALPN.into());
     let (scope, connection) = scope.run(|| configs::dialer(local.prefer_aes, certificate, protocols));
@@ -66,9 +65,9 @@ struct Local {
 }
 
 impl Local {
-    fn certificate(&self, scope: &mut Scope) -> Result<CertifiedKey, SecurityError> {
-        match &self.certificate {
-            Some(certificate) => Ok(certificate.clone()),
+    fn take_certificate(&mut self, scope: &mut Scope) -> Result<CertifiedKey, SecurityError> {
+        match self.certificate.take() {
+            Some(certificate) => Ok(certificate),
             None => certificate::make(&self.keypair, &scope.crypto, &mut scope.seed),
         }
     }
@@ -76,7 +75,7 @@ impl Local {
 
 /// What the remote has yet to send.
 pub(super) enum TlsStep {
-    Hello(AwaitHello),
+    Hello(Box<AwaitHello>),
     Running(Box<Running>),
 }
 
@@ -122,7 +121,10 @@ impl AwaitHello {
             acceptor.accept()
         });
         match accepted {
-            Ok(None) => Ok(Progress::Next(TlsStep::Hello(Self { local, scope, acceptor, room }))),
+            Ok(None) => {
+                let hello = Self { local, scope, acceptor, room };
+                Ok(Progress::Next(TlsStep::Hello(Box::new(hello))))
+            }
             Ok(Some(accepted)) => accept(local, scope, accepted, room, transmit),
             Err((error, mut alert)) => {
                 drop(alert.write_all(&mut Sink(transmit)));
@@ -134,7 +136,7 @@ impl AwaitHello {
 
 /// Answers a ClientHello.
 fn accept(
-    local: Local,
+    mut local: Local,
     mut scope: Box<Scope>,
     hello: Accepted,
     room: usize,
@@ -142,7 +144,7 @@ fn accept(
 ) -> Result<Progress<TlsStep>, SecurityError> {
     let protocol = choose_protocol(&local.muxers, &hello.client_hello());
     let offers = Offers::of(&hello.client_hello());
-    let certificate = local.certificate(&mut scope)?;
+    let certificate = local.take_certificate(&mut scope)?;
     let (mut scope, accepted) = scope.run(|| {
         // Where nothing is in common rustls finds the same, and tells the remote.
         let name = match &protocol {

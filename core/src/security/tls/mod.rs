@@ -70,14 +70,16 @@ impl SecurityProtocol for Tls {
         ID
     }
 
-    fn for_node(
+    /// Makes the certificate, which takes half the time of a handshake.
+    fn prepare(
         &self,
         keypair: &Keypair,
         crypto: &Arc<dyn CryptoProvider>,
-        mut seed: Seed,
+        seed: &mut Seed,
     ) -> Option<Arc<dyn SecurityProtocol>> {
-        let certificate = certificate::make(keypair, crypto, &mut seed).ok()?;
-        Some(Arc::new(NodeTls { config: self.clone(), certificate }))
+        // Where it cannot be made, each handshake says so.
+        let certificate = certificate::make(keypair, crypto, &mut seed.child("certificate")).ok()?;
+        Some(Arc::new(Prepared { config: self.clone(), certificate }))
     }
 
     fn start(&self, setup: HandshakeSetup, _now: Instant) -> Box<dyn Handshake> {
@@ -87,12 +89,12 @@ impl SecurityProtocol for Tls {
 
 /// TLS with the certificate of a node.
 #[derive(Debug)]
-struct NodeTls {
+struct Prepared {
     config: Tls,
     certificate: CertifiedKey,
 }
 
-impl SecurityProtocol for NodeTls {
+impl SecurityProtocol for Prepared {
     fn id(&self) -> ProtocolId {
         ID
     }

@@ -55,7 +55,10 @@ fn our_own_certificates_have_libp2ps_extension_only() {
 }
 
 /// A forged certificate that is changed is refused with the error.
-type Defect = (&'static str, fn(&mut Forgery), CertificateError);
+type Defect = (&'static str, Change, CertificateError);
+
+/// A change of a forged certificate.
+type Change = fn(&mut Forgery);
 
 fn rebind(forgery: &mut Forgery) {
     forgery.extensions = vec![libp2p_extension(&identity_binding(&keypair(1), &forgery.key_info))];
@@ -228,7 +231,7 @@ fn every_defect_has_its_error() {
 
 #[test]
 fn what_is_allowed_is_let_in() {
-    let table: [(&str, fn(&mut Forgery)); 4] = [
+    let table: [(&str, Change); 4] = [
         ("a critical extension of libp2p", |it| {
             let value = identity_binding(&keypair(1), &it.key_info);
             it.extensions = vec![extension(certificate::EXTENSION_ID, true, &value)];

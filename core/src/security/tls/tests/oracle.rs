@@ -250,8 +250,7 @@ fn we_replace_our_keys() {
 
 /// Our channel of a handshake, from what the remote knows of it.
 fn channel(role: Role, cipher: AeadCipher, secrets: &plain::Secrets) -> TlsChannel {
-    let keys = |label| RecordKeys::new(&Portable, cipher, secrets.get(label).into());
-    let (dialer, listener) = (keys("CLIENT_TRAFFIC_SECRET_0"), keys("SERVER_TRAFFIC_SECRET_0"));
+    let [dialer, listener] = ROLES.map(|role| RecordKeys::new(&Portable, cipher, secrets.of(role).into()));
     let (outbound, inbound) = if role == Role::Dialer { (dialer, listener) } else { (listener, dialer) };
     TlsChannel::new(role, Arc::new(Portable), cipher, outbound, inbound)
 }

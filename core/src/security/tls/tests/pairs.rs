@@ -4,6 +4,7 @@ use super::*;
 use crate::crypto::Portable;
 use crate::identity::{KeyType, testing};
 use crate::security::testing::{carry, feed, sent};
+use crate::seed::Seed;
 
 fn with_muxers(setup: HandshakeSetup, muxers: &[ProtocolId]) -> HandshakeSetup {
     HandshakeSetup { muxers: muxers.into(), ..setup }
@@ -116,4 +117,28 @@ fn a_handshake_is_the_same_with_every_provider_and_each_time() {
             providers.iter().chain(&providers).map(|crypto| conversation(prefer_aes, crypto)).collect();
         assert!(conversations.iter().all(|said| *said == conversations[0]));
     }
+}
+
+/// A node's handshakes have one certificate, and are otherwise as good.
+#[test]
+fn a_certificate_may_be_made_once() {
+    let prepare = |setup: &HandshakeSetup, number| {
+        Tls::default().prepare(&setup.keypair, &setup.crypto, &mut Seed::reproducible(number)).unwrap()
+    };
+    let prepared = [prepare(&dialer(), 1), prepare(&listener(), 2)];
+    for _ in 0..2 {
+        let [mut a, mut b] = [(&prepared[0], dialer()), (&prepared[1], listener())]
+            .map(|(protocol, setup)| Side::new(protocol.start(setup, NOW)));
+        let (mut a, mut b) = meet(&mut a, &mut b, || usize::MAX).unwrap();
+        assert_eq!((a.peer, b.peer), (peer_id(2), peer_id(1)));
+        carry(&mut *a.channel, &mut *b.channel, &[vec![7; 1000]], usize::MAX);
+    }
+}
+
+/// What cannot be made is said by each handshake.
+#[test]
+fn a_certificate_that_cannot_be_made_is_not() {
+    let [_, _, _, rsa] = testing::keypairs();
+    let portable: Arc<dyn CryptoProvider> = Arc::new(Portable);
+    assert!(Tls::default().prepare(&rsa, &portable, &mut Seed::reproducible(1)).is_none());
 }

@@ -13,7 +13,7 @@ use rustls::{
     ServerConfig, ServerConnection, SignatureScheme, SupportedProtocolVersion,
 };
 use std::io::{Read, Write};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 /// How the remote is configured. It has the identity 1, we have 2.
 pub(super) struct Plain {
@@ -164,19 +164,29 @@ impl Met {
 
 /// The secrets of the remote's records.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(Mutex<Vec<(String, Vec<u8>)>>);
+pub(super) struct Secrets {
+    dialer: OnceLock<[u8; 32]>,
+    listener: OnceLock<[u8; 32]>,
+}
 
 impl Secrets {
-    pub(super) fn get(&self, label: &str) -> [u8; 32] {
-        let secrets = self.0.lock().unwrap();
-        let (_, secret) = secrets.iter().find(|(known, _)| known == label).unwrap();
-        secret.as_slice().try_into().unwrap()
+    pub(super) fn of(&self, role: Role) -> [u8; 32] {
+        let secret = match role {
+            Role::Dialer => &self.dialer,
+            Role::Listener => &self.listener,
+        };
+        *secret.get().expect("the handshake is over")
     }
 }
 
 impl KeyLog for Secrets {
     fn log(&self, label: &str, _: &[u8], secret: &[u8]) {
-        self.0.lock().unwrap().push((label.into(), secret.into()));
+        let secret = || secret.try_into().expect("the hash is SHA-256");
+        match label {
+            "CLIENT_TRAFFIC_SECRET_0" => drop(self.dialer.set(secret())),
+            "SERVER_TRAFFIC_SECRET_0" => drop(self.listener.set(secret())),
+            _ => {}
+        }
     }
 }
 

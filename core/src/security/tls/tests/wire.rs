@@ -120,7 +120,7 @@ fn every_bad_answer_has_its_error() {
         ("garbage", b"HTTP/1.1 400".to_vec(), SecurityError::Malformed("it is not a record of TLS 1.3")),
         (
             "our own ClientHello",
-            hello(),
+            record(22, &hello()[5..]),
             protocol(
                 "received unexpected handshake message: got ClientHello when expecting ServerHello or HelloRetryRequest",
             ),
