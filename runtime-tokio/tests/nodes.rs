@@ -4,7 +4,7 @@
 
 use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use peerwork_core::address::{self, Multiaddr};
-use peerwork_core::connection::ConnectionError;
+use peerwork_core::connection::{ConnectionError, LazyStreams};
 use peerwork_core::identity::{Keypair, PeerId};
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
