@@ -6,6 +6,7 @@
 use crate::buffers::{BUFFER_BYTES, Buffers};
 use crate::clock::Clock;
 use crate::driver::ToDriver;
+use crate::handles::Handles;
 use crate::mailbox;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::transport::Socket;
@@ -17,7 +18,7 @@ use peerwork_core::machine::{Close, End, Layer};
 use peerwork_core::muxer::{ReadError, StreamId, WriteError};
 use peerwork_core::protocols::{StreamCloseCause, StreamError};
 use peerwork_core::time::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -71,15 +72,7 @@ struct State {
     task: Option<Waker>,
     /// Until when the task sleeps.
     armed: Option<Instant>,
-    streams: BTreeMap<StreamId, Handle>,
-}
-
-/// What a stream handle waits for.
-#[derive(Default)]
-struct Handle {
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-    cause: Option<StreamCloseCause>,
+    handles: Handles,
 }
 
 /// A connection as its stream handles see it.
@@ -112,7 +105,7 @@ impl Shared {
             shut_down: false,
             task: None,
             armed: None,
-            streams: BTreeMap::new(),
+            handles: Handles::default(),
         };
         Self { state: Mutex::new(state), inbox: Mutex::default(), clock }
     }
@@ -220,12 +213,12 @@ impl State {
     fn wake_streams(&mut self, wakes: &mut Wakes) {
         while let Some(event) = self.connection.poll_stream_event() {
             let (StreamEvent::Readable(id) | StreamEvent::Writable(id) | StreamEvent::Closed(id, _)) = event;
-            let Some(handle) = self.streams.get_mut(&id) else { continue };
+            let Some(handle) = self.handles.get_mut(id) else { continue };
             let (read, write) = match event {
                 StreamEvent::Readable(_) => (true, false),
                 StreamEvent::Writable(_) => (false, true),
                 StreamEvent::Closed(_, cause) => {
-                    handle.cause = Some(cause);
+                    handle.cause = Some(Box::new(cause));
                     (true, true)
                 }
             };
@@ -255,8 +248,8 @@ impl State {
     }
 
     fn closed_error(&self, stream: StreamId) -> io::Error {
-        let handle = self.streams.get(&stream);
-        match handle.and_then(|handle| handle.cause.clone()) {
+        let handle = self.handles.get(stream);
+        match handle.and_then(|handle| handle.cause.as_deref().cloned()) {
             Some(StreamCloseCause::ConnectionClosed) => {
                 io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed")
             }
@@ -275,7 +268,7 @@ impl State {
 
 impl StreamSource for Shared {
     fn attach(&self, stream: StreamId) {
-        self.state.lock().streams.insert(stream, Handle::default());
+        self.state.lock().handles.of(stream);
     }
 
     fn poll_read(&self, stream: StreamId, max: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
@@ -284,7 +277,7 @@ impl StreamSource for Shared {
         let result = state.connection.read(stream, max, now);
         if result == Err(ReadError::Blocked) {
             // Before anything else is done, which may bring what it waits for.
-            state.streams.entry(stream).or_default().reader = Some(cx.waker().clone());
+            state.handles.of(stream).reader = Some(cx.waker().clone());
         }
         // Whoever waits has said what there is to say. Whoever has read may be about to answer.
         state.after_handle(result.is_err(), now, &mut wakes);
@@ -302,7 +295,7 @@ impl StreamSource for Shared {
         state.lend_buffer();
         let result = state.connection.write(stream, data, now);
         if result == Err(WriteError::Blocked) {
-            state.streams.entry(stream).or_default().writer = Some(cx.waker().clone());
+            state.handles.of(stream).writer = Some(cx.waker().clone());
         }
         let is_small = result.is_ok_and(|written| written < DIRECT_WRITE_BYTES);
         state.after_handle(!is_small, now, &mut wakes);
@@ -335,7 +328,7 @@ impl StreamSource for Shared {
     fn detach(&self, stream: StreamId) {
         let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
-        state.streams.remove(&stream);
+        state.handles.remove(stream);
         state.connection.abandon(stream, now);
         state.after_handle(true, now, &mut wakes);
     }

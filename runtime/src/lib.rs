@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 mod driver;
 mod events;
+mod handles;
 mod mailbox;
 mod node;
 mod perf;

@@ -164,13 +164,25 @@ impl<N: Node> OnTokio<N> {
     }
 }
 
+impl<N: Node> OnTokio<N> {
+    /// Does `work` in a task, as programs do. What `block_on` itself polls costs a system call more each time it is woken.
+    fn as_task<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.runtime.block_on(self.runtime.spawn(work))?
+    }
+}
+
 impl<N: Node> Client for OnTokio<N> {
     fn bulk(&mut self, time: Duration, chunk: usize) -> Result<u64> {
-        self.runtime.block_on(async { bulk(self.node.open(SINK).await?, time, chunk).await })
+        let node = self.node.clone();
+        self.as_task(async move { bulk(node.open(SINK).await?, time, chunk).await })
     }
 
     fn round_trips(&mut self, time: Duration) -> Result<u64> {
-        self.runtime.block_on(async { round_trips(self.node.open(ECHO).await?, time).await })
+        let node = self.node.clone();
+        self.as_task(async move { round_trips(node.open(ECHO).await?, time).await })
     }
 
     fn new_streams(&mut self, time: Duration, parallel: usize) -> Result<u64> {
@@ -199,11 +211,12 @@ impl<N: Node> Client for OnTokio<N> {
     }
 
     fn connections(&mut self, time: Duration) -> Result<u64> {
-        self.runtime.block_on(async {
+        let node = self.node.clone();
+        self.as_task(async move {
             let start = Instant::now();
             let mut count = 0;
             while start.elapsed() < time {
-                self.node.dial_until_closed().await?;
+                node.dial_until_closed().await?;
                 count += 1;
             }
             Ok(count)

@@ -163,6 +163,7 @@ fn configure(config: &mut NodeConfig, flags: &Flags) {
     config.swarm.connection.idle_timeout = None;
     if !flags.mounts_services() {
         config.ping.interval = None;
+        config.identify.asks_on_connect = false;
     }
     // There are two peers only.
     let limits = &mut config.swarm.limits;

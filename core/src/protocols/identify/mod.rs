@@ -117,6 +117,8 @@ pub struct IdentifyConfig {
     pub protocol_version: String,
     /// This node's software. Cleaned as [`codec::clean_version`] does.
     pub agent_version: String,
+    /// Whether every new connection's peer is asked. Without it, peers are asked on command only.
+    pub asks_on_connect: bool,
     /// How long after it was asked a peer must have told everything. Opening a stream is part of it. A push, in either
     /// direction, must be over in the same time.
     pub timeout: Duration,
@@ -130,12 +132,13 @@ pub struct IdentifyConfig {
 }
 
 impl Default for IdentifyConfig {
-    /// `ipfs/0.1.0`, as the public network has it, and `peerwork/` with its version; 5 seconds, two inbound
-    /// streams.
+    /// `ipfs/0.1.0`, as the public network has it, and `peerwork/` with its version; every new peer is asked; 5
+    /// seconds, two inbound streams.
     fn default() -> Self {
         Self {
             protocol_version: "ipfs/0.1.0".to_owned(),
             agent_version: concat!("peerwork/", env!("CARGO_PKG_VERSION")).to_owned(),
+            asks_on_connect: true,
             timeout: Duration::from_secs(5),
             max_inbound_streams: 2,
             first_sequence: 0,
@@ -421,7 +424,9 @@ impl Identify {
                 speaks_push: false,
             };
             self.connections.insert(id, peer, connection);
-            self.change(id, |connection, shared| connection.exchange.ask(None, shared));
+            if self.shared.config.asks_on_connect {
+                self.change(id, |connection, shared| connection.exchange.ask(None, shared));
+            }
         }
     }
 

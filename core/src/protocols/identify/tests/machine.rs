@@ -279,6 +279,14 @@ fn a_command_asks_again_or_joins() {
 }
 
 #[test]
+fn a_new_connection_can_be_left_unasked() {
+    let mut identify = new(IdentifyConfig { asks_on_connect: false, ..IdentifyConfig::default() });
+    tell(&mut identify, local(), at(0));
+    assert_eq!(tell(&mut identify, connected(0, peer(1)), at(0)), []);
+    assert_eq!(tell(&mut identify, command(1), at(100)), [open(0)]);
+}
+
+#[test]
 fn a_command_without_a_connection_or_over_the_limit_fails_at_once() {
     let (connection, id) = (None, Some(IdentifyId(1)));
     let error = IdentifyError::NotConnected;
