@@ -30,13 +30,16 @@ impl Buffers {
 
     /// Takes a buffer back. What is in it is of no use any more.
     pub(crate) fn give(&self, mut buffer: BytesMut) {
-        if buffer.capacity() == 0 {
+        // One that had to grow for a large frame is not kept.
+        if buffer.capacity() == 0 || buffer.capacity() > 2 * BUFFER_BYTES {
             return;
         }
         buffer.clear();
         let mut buffers = self.0.lock();
-        if buffers.len() < MAX_BUFFERS {
-            buffers.push(buffer);
+        if buffers.len() == MAX_BUFFERS {
+            // The one that has waited longest is the likeliest to be held by a reader that does not come back.
+            buffers.remove(0);
         }
+        buffers.push(buffer);
     }
 }

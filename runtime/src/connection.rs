@@ -26,6 +26,9 @@ use std::task::{Context, Poll, Waker};
 /// The least room for which a read of the socket is worth its while.
 const MIN_READ_BYTES: usize = 32 * 1024;
 
+/// The most bytes of an unfinished frame that are copied out of the buffer while the rest is awaited.
+const MAX_KEPT_BYTES: usize = 4 * 1024;
+
 /// How much the task reads before it lets others run, the readers of its streams above all.
 const MAX_READ_BYTES: usize = BUFFER_BYTES;
 
@@ -185,6 +188,11 @@ impl State {
             Poll::Ready(outcome) => Some(outcome),
         };
         match received {
+            // The start of a frame may be all there is for a long time.
+            None if !self.input.is_empty() && self.input.len() <= MAX_KEPT_BYTES => {
+                let start = BytesMut::from(&self.input[..]);
+                self.buffers.give(std::mem::replace(&mut self.input, start));
+            }
             None => {}
             Some(Ok(0)) => self.end(End::Closed, now),
             Some(Ok(_)) => self.give_input(now),
@@ -206,6 +214,9 @@ impl State {
     fn end(&mut self, end: End, now: Instant) {
         self.read_ended = true;
         self.input = BytesMut::new();
+        if end == End::Failed {
+            self.output = BytesMut::new();
+        }
         self.connection.handle_end(end, now);
     }
 
@@ -238,7 +249,8 @@ impl State {
         }
         let is_unblocked = self.was_blocked && self.connection.wants_input();
         let is_earlier = match (self.connection.poll_timeout(), self.armed) {
-            (Some(deadline), Some(armed)) => deadline.at < armed,
+            // A sleep that rang when nothing was due is of no use any more.
+            (Some(deadline), Some(armed)) => deadline.at < armed || armed <= now,
             (deadline, None) => deadline.is_some(),
             (None, Some(_)) => false,
         };
@@ -294,6 +306,11 @@ impl StreamSource for Shared {
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.lend_buffer();
         let result = state.connection.write(stream, data, now);
+        if result.is_err()
+            && let Some(buffer) = state.connection.reclaim_buffer()
+        {
+            state.buffers.give(buffer);
+        }
         if result == Err(WriteError::Blocked) {
             state.handles.of(stream).writer = Some(cx.waker().clone());
         }
@@ -315,14 +332,14 @@ impl StreamSource for Shared {
         let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.connection.close_write(stream, now);
-        state.after_handle(true, now, &mut wakes);
+        state.after_handle(false, now, &mut wakes);
     }
 
     fn reset(&self, stream: StreamId) {
         let mut wakes = Wakes::default();
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.connection.reset(stream, now);
-        state.after_handle(true, now, &mut wakes);
+        state.after_handle(false, now, &mut wakes);
     }
 
     fn detach(&self, stream: StreamId) {
@@ -330,7 +347,7 @@ impl StreamSource for Shared {
         let (mut state, now) = (self.state.lock(), self.clock.now());
         state.handles.remove(stream);
         state.connection.abandon(stream, now);
-        state.after_handle(true, now, &mut wakes);
+        state.after_handle(false, now, &mut wakes);
     }
 }
 
@@ -368,7 +385,9 @@ impl<R: Runtime> Task<R> {
             let now = shared.clock.now();
             let mut progress = self.take_inbox(&mut state, cx, now);
             progress |= self.keep_time(&mut state, cx, now);
-            let lets_others_write = state.output.is_empty()
+            // To a handshake nobody has anything to add.
+            let lets_others_write = state.connection.is_open()
+                && state.output.is_empty()
                 && state.connection.wants_transmit()
                 && self.turns_given < TURNS_TO_WRITE;
             if !lets_others_write {
@@ -389,17 +408,15 @@ impl<R: Runtime> Task<R> {
             if state.connection.poll_close() == Some(Close::Now) && !state.connection.has_messages() {
                 return Self::finish(&mut state, &mut wakes);
             }
-            if !progress && lets_others_write {
-                self.turns_given += 1;
-                break;
-            }
-            if !progress {
+            if !progress && !lets_others_write {
                 return Poll::Pending;
             }
-            if received >= MAX_READ_BYTES {
+            if !progress || received >= MAX_READ_BYTES {
                 break;
             }
         }
+        // Counted however the loop ended: a connection that always has something to read must write too.
+        self.turns_given += 1;
         // Readers first: what they take frees the buffers for the next turn.
         drop((state, wakes));
         cx.waker().wake_by_ref();

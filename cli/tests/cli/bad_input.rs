@@ -1,6 +1,6 @@
 //! Wrong addresses, and peers that are not there, not who they should be, or no peers at all.
 
-use crate::program::{Listener, json, node, peerwork};
+use crate::program::{Listener, Running, json, node, peerwork};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread::spawn;
@@ -179,8 +179,9 @@ fn nothing_in_common() {
 
 #[test]
 fn deprecated_protocols_are_not_used_unless_asked_for() {
-    let listener = Listener::start(&[]);
-    let address = listener.address.as_str();
+    let running = Running::start(&["--json", "listen"]);
+    let listening = json(&running.line());
+    let address = listening["addr"].as_str().expect("an address");
     for (options, error) in [
         (
             ["--security", "secio"],

@@ -61,7 +61,8 @@ pub struct ConnectionConfig {
 pub enum LazyStreams {
     /// None: an open stream means that the remote speaks the protocol.
     Never,
-    /// Those of the protocol that the remote accepted last, on this connection and from us.
+    /// Those of the protocol that the remote accepted last, on this connection and from us, where it is the only one proposed; until a
+    /// stream is refused.
     #[default]
     Known,
     /// All.

@@ -123,6 +123,11 @@ impl<C: Carrier> Connection<C> {
         result
     }
 
+    /// Whether the peer is authenticated and streams can be opened.
+    pub fn is_open(&self) -> bool {
+        matches!(self.reports.life, Life::Open)
+    }
+
     /// How many streams there are, those included that are agreeing on a protocol.
     pub fn stream_count(&self) -> usize {
         self.streams.len()

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Negotiate(security) -> Handshake -> Negotiate(muxer) -> Open -> Remains
+//!                                     (skipped where the handshake agrees on one)
 //! ```
 //!
 //! Each phase owns what it needs and is consumed by the step to the next; bytes that a phase has not sent yet stay in the
@@ -268,17 +269,30 @@ impl Pipeline {
             _ => None,
         };
         self.transmit.discard_open_frame();
+        if let Some(protection) = &mut self.protection {
+            protection.plain = BytesMut::new();
+        }
         self.turns = WriteTurns::default();
         self.phase = Phase::Remains { error, muxer };
         self.owes_closed = true;
         self.close = Some(closing);
     }
 
-    /// The remote broke something: no last words. But one that did not wait to be refused has yet to learn that it was.
+    /// The remote broke something, and hears why if there is a way to say it: to one that did not wait to be refused, in the handshake's
+    /// alert, in the muxer's go-away.
     fn fail(&mut self, error: ConnectionError, now: Instant) {
-        match error {
-            ConnectionError::Negotiation { error: NegotiationError::Refused, .. } => self.flush(error, now),
-            error => self.die(error, End::Failed, Closing::Now, now),
+        let has_last_words = match (&error, &mut self.phase) {
+            (ConnectionError::Negotiation { error: NegotiationError::Refused, .. }, _) => true,
+            (ConnectionError::Security { .. }, Phase::Handshake(securing)) => {
+                securing.handshake.poll_transmit(self.transmit.raw(), usize::MAX, now) > 0
+            }
+            (ConnectionError::Muxer(_), Phase::Open(open)) => open.muxer.poll_close() == Some(Close::Flush),
+            _ => false,
+        };
+        if has_last_words {
+            self.flush(error, now);
+        } else {
+            self.die(error, End::Failed, Closing::Now, now);
         }
     }
 

@@ -117,7 +117,7 @@ impl Curve {
     }
 }
 
-/// A private key for one key agreement.
+/// A private key for key agreement.
 pub trait EphemeralKey: Send + Sync {
     /// The public point.
     fn public_point(&self) -> &[u8];

@@ -178,7 +178,7 @@ pub trait Muxer: Layer<Event = StreamsEvent, Error = MuxerError> + Send {
 pub const MIN_FRAME_ROOM: usize = 64;
 
 /// Payload below this length is copied rather than shared, since a slice keeps the whole of the driver's buffer alive.
-pub const MIN_SHARED_BYTES: usize = 4 * 1024;
+pub const MIN_SHARED_BYTES: usize = 8 * 1024;
 
 /// How much may be unread on a connection for new payload to be shared. What piles up beyond it is copied, so that readers who
 /// keep up pay no copy, and those who do not pin no more than `MAX_SHARED_BYTES / MIN_SHARED_BYTES` of the driver's buffers.

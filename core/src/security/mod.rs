@@ -33,7 +33,7 @@ use std::time::Duration;
 /// The largest message of a handshake that is accepted; a larger one ends it as soon as its length is read.
 ///
 /// The largest key that libp2p allows is RSA with 8,192 bits. It takes about 1 KiB and so does its signature, so this is room
-/// to spare, and little to buffer for a peer that has proven nothing yet.
+/// to spare, and little to buffer for a peer that has proven nothing yet. TLS has its own limit, for all of a handshake.
 pub const MAX_HANDSHAKE_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Which end of a connection we are.

@@ -6,7 +6,7 @@ use crate::security::{Channel, ChannelError, Opened};
 use bytes::{Buf, BytesMut};
 
 /// The length of a cipher's key.
-pub(super) const KEY_BYTES: usize = 32;
+pub(super) const CIPHER_KEY_BYTES: usize = 32;
 
 /// The most plaintext in a frame: as much as its length of 16 bits leaves room for. Every implementation reads such frames.
 pub(super) const MAX_PLAINTEXT_BYTES: usize = u16::MAX as usize - TAG_BYTES;
@@ -19,7 +19,7 @@ pub(super) struct CipherState {
 }
 
 impl CipherState {
-    pub(super) fn new(crypto: &dyn CryptoProvider, key: &[u8; KEY_BYTES]) -> Self {
+    pub(super) fn new(crypto: &dyn CryptoProvider, key: &[u8; CIPHER_KEY_BYTES]) -> Self {
         Self { cipher: crypto.aead(AeadCipher::ChaCha20Poly1305, key), nonce: 0 }
     }
 
@@ -91,7 +91,7 @@ impl NoiseChannel {
         }
         input.advance(LENGTH_BYTES);
         let mut frame = input.split_to(len);
-        let (data, tag) = frame.split_last_chunk_mut().expect("the frame is longer than a tag");
+        let (data, tag) = frame.split_last_chunk_mut().expect("the frame is at least as long as a tag");
         self.inbound.open(&[], data, tag)?;
         frame.truncate(plaintext_bytes);
         Ok(Opened::Plain(frame))

@@ -18,11 +18,16 @@ pub(super) fn put_message(
 ) -> Result<(), SecurityError> {
     let start = out.len();
     out.put_u16(0);
-    write(out)?;
-    let len = out.len() - start - LENGTH_BYTES;
-    let length = u16::try_from(len).map_err(|_| {
-        SecurityError::Local(format!("its message has {len} bytes of at most 65535: configure fewer muxers"))
-    })?;
+    let length = write(out).and_then(|()| {
+        let len = out.len() - start - LENGTH_BYTES;
+        u16::try_from(len).map_err(|_| {
+            SecurityError::Local(format!(
+                "its message has {len} bytes of at most 65535: configure fewer muxers"
+            ))
+        })
+    });
+    // Half a message is not to be sent.
+    let length = length.inspect_err(|_| out.truncate(start))?;
     out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
     Ok(())
 }

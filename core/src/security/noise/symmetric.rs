@@ -1,6 +1,6 @@
 //! What both sides know at every point of the handshake: the SymmetricState of Noise.
 
-use super::channel::{CipherState, KEY_BYTES};
+use super::channel::{CIPHER_KEY_BYTES, CipherState};
 use crate::crypto::{CryptoProvider, Hash, TAG_BYTES, Tag};
 use crate::security::ChannelError;
 use bytes::BytesMut;
@@ -75,7 +75,7 @@ impl Symmetric {
     }
 
     /// HKDF with two outputs, out of the chaining key and `secret`.
-    fn derive(&self, secret: &[u8]) -> [Zeroizing<[u8; KEY_BYTES]>; 2] {
+    fn derive(&self, secret: &[u8]) -> [Zeroizing<[u8; CIPHER_KEY_BYTES]>; 2] {
         let extract = self.crypto.hmac(Hash::Sha256, &*self.chaining_key);
         let expand = self.crypto.hmac(Hash::Sha256, &*bytes(extract.sign(&[secret])));
         let first = bytes(expand.sign(&[&[1]]));

@@ -8,7 +8,8 @@
 //! nonce (24 bytes) | bytes XOR XSalsa20(key, nonce)
 //! ```
 //!
-//! **What it is worth.** It keeps strangers out: they cannot even begin a negotiation. It authenticates nothing: whoever is on the path can
+//! **What it is worth.** It keeps strangers out: without the key nobody can finish a handshake. What a dialer says first is known text, and
+//! can be recorded and sent again, so a stranger may get as far as its start. It authenticates nothing: whoever is on the path can
 //! flip bits and is only noticed by the security protocol above, which is needed as before. One key is shared by all, so it
 //! cannot be taken from one of them; and all bytes are encrypted twice.
 //!

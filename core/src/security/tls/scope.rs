@@ -50,8 +50,19 @@ pub(super) type Secret = Zeroizing<[u8; 32]>;
 impl Scope {
     /// Runs `call`, which may call into rustls, in this scope.
     pub(super) fn run<T>(self: Box<Self>, call: impl FnOnce() -> T) -> (Box<Self>, T) {
+        /// Ends the scope if `call` panics.
+        struct Guard;
+
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                drop(CURRENT.take());
+            }
+        }
+
         CURRENT.set(Some(self));
+        let guard = Guard;
         let result = call();
+        std::mem::forget(guard);
         let scope = CURRENT.take().expect("what rustls calls only borrows the scope");
         (scope, result)
     }

@@ -1,6 +1,6 @@
 //! Checking a peer's certificate.
 
-use super::key::scheme_of;
+use super::key::{scheme_of, shown};
 use super::{CertificateKey, EXTENSION_ID, SIGNED_PREFIX};
 use crate::crypto::CryptoProvider;
 use crate::identity::PublicKey;
@@ -64,7 +64,7 @@ fn find_identity(certificate: &X509Certificate<'_>) -> Result<(PublicKey, Vec<u8
             (true, None) => found = Some(extension.value),
             (true, Some(_)) => return Err(CertificateError::RepeatedExtension),
             (false, _) if extension.critical => {
-                return Err(CertificateError::CriticalExtension(extension.oid.to_id_string()));
+                return Err(CertificateError::CriticalExtension(shown(&extension.oid)));
             }
             (false, _) => {}
         }

@@ -8,6 +8,7 @@ use rsa::{BoxedUint, Pss};
 use rustls::SignatureScheme;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use x509_parser::asn1_rs::Oid;
 use x509_parser::oid_registry::{
     OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_SHA256WITHRSA,
     OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ED25519,
@@ -48,7 +49,7 @@ impl CertificateKey {
                 PublicKey::ecdsa(info.raw).map(Self::Shared)
             }
         } else {
-            return Err(CertificateError::UnsupportedKey(algorithm.to_id_string()));
+            return Err(CertificateError::UnsupportedKey(shown(algorithm)));
         };
         key.map_err(CertificateError::Key)
     }
@@ -90,7 +91,16 @@ pub(super) fn scheme_of(algorithm: &AlgorithmIdentifier<'_>) -> Result<Signature
     ]
     .into_iter()
     .find_map(|(known, scheme)| (*id == known).then_some(scheme))
-    .ok_or_else(|| CertificateError::UnsupportedSignature(id.to_id_string()))
+    .ok_or_else(|| CertificateError::UnsupportedSignature(shown(id)))
+}
+
+/// An object identifier of the peer's as text, unless it is longer than any that is in use.
+pub(super) fn shown(id: &Oid<'_>) -> String {
+    const MAX_SHOWN_BYTES: usize = 64;
+    match id.as_bytes().len() {
+        ..=MAX_SHOWN_BYTES => id.to_id_string(),
+        len => format!("an object identifier of {len} bytes"),
+    }
 }
 
 fn verify_pss(key: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool {

@@ -4,6 +4,7 @@ use crate::crypto;
 use crate::security::tls::scope;
 use rustls::crypto::{hash, hmac};
 use smallvec::SmallVec;
+use zeroize::Zeroizing;
 
 const OUTPUT_BYTES: usize = crypto::Hash::Sha256.output_bytes();
 
@@ -70,7 +71,8 @@ impl hmac::Key for Key {
         parts.push(first);
         parts.extend_from_slice(middle);
         parts.push(last);
-        hmac::Tag::new(self.0.sign(&parts).as_bytes())
+        let tag = Zeroizing::new(self.0.sign(&parts));
+        hmac::Tag::new(tag.as_bytes())
     }
 
     fn tag_len(&self) -> usize {
