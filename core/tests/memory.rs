@@ -31,9 +31,9 @@ type Secure = fn(NodeBuilder) -> NodeBuilder;
 /// What one idle connection may cost one node, by its security protocol.
 const BUDGETS: &[(&str, Secure, usize)] = &[
     #[cfg(feature = "tls")]
-    ("tls", |builder| builder.security(peerwork_core::security::tls::Tls::default()), 3 * 1024),
+    ("tls", |builder| builder.security(peerwork_core::security::tls::Tls::default()), 3_328),
     ("noise", |builder| builder.security(Noise), 2_560),
-    ("secio", |builder| builder.security(Secio::default()), 3 * 1024),
+    ("secio", |builder| builder.security(Secio::default()), 3_328),
 ];
 
 /// Two nodes and the wires between them.

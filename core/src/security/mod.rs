@@ -131,7 +131,8 @@ pub trait Channel: Send {
     /// The most plaintext bytes that one frame can carry; at least 1,024.
     fn max_plaintext(&self) -> usize;
 
-    /// Turns `out[frame_start..]`, which is `headroom` bytes of any content and then plaintext, into one sealed frame.
+    /// Turns `out[frame_start..]`, which is `headroom` bytes of any content and then plaintext, into one sealed frame. Now and then a
+    /// frame of the channel's own goes before it, with new keys say.
     ///
     /// # Errors
     /// The channel is dead: it has sealed as much as its cipher allows, or the frame is larger than

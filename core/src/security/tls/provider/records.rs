@@ -69,6 +69,10 @@ impl MessageDecrypter for Keyed {
         mut message: InboundOpaqueMessage<'a>,
         sequence: u64,
     ) -> Result<InboundPlainMessage<'a>, Error> {
+        // What goes before it is protected only if it is what we take it for.
+        if (message.typ, message.version) != (ContentType::ApplicationData, ProtocolVersion::TLSv1_2) {
+            return Err(Error::DecryptError);
+        }
         let associated = make_tls13_aad(message.payload.len());
         let nonce = Nonce::new(&self.iv, sequence).0;
         let (data, tag) = message.payload.split_last_chunk_mut().ok_or(Error::DecryptError)?;
