@@ -48,7 +48,7 @@ fn live() -> Live {
 
 /// Waits until so many tasks are left, and the heap no longer changes.
 async fn settle(tasks: usize) {
-    let mut last = (0, 0);
+    let mut last = (0, Live { allocations: 0, bytes: 0 });
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = (Handle::current().metrics().num_alive_tasks(), live());

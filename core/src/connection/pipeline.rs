@@ -278,21 +278,11 @@ impl Pipeline {
         self.close = Some(closing);
     }
 
-    /// The remote broke something, and hears why if there is a way to say it: to one that did not wait to be refused, in the handshake's
-    /// alert, in the muxer's go-away.
+    /// The remote broke something: no last words. But one that did not wait to be refused has yet to learn that it was.
     fn fail(&mut self, error: ConnectionError, now: Instant) {
-        let has_last_words = match (&error, &mut self.phase) {
-            (ConnectionError::Negotiation { error: NegotiationError::Refused, .. }, _) => true,
-            (ConnectionError::Security { .. }, Phase::Handshake(securing)) => {
-                securing.handshake.poll_transmit(self.transmit.raw(), usize::MAX, now) > 0
-            }
-            (ConnectionError::Muxer(_), Phase::Open(open)) => open.muxer.poll_close() == Some(Close::Flush),
-            _ => false,
-        };
-        if has_last_words {
-            self.flush(error, now);
-        } else {
-            self.die(error, End::Failed, Closing::Now, now);
+        match error {
+            ConnectionError::Negotiation { error: NegotiationError::Refused, .. } => self.flush(error, now),
+            error => self.die(error, End::Failed, Closing::Now, now),
         }
     }
 

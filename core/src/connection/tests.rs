@@ -5,16 +5,17 @@ mod round_trips;
 
 use super::*;
 
-/// A part may shrink; one that grows past its bound must be argued for here.
+/// A part may shrink; one that grows past its bound must be argued for here. Queues, maps and timers keep a single item in place: 72 bytes
+/// of a connection that spare it several allocations for each message and each stream.
 #[test]
 fn the_parts_of_an_idle_connection_stay_small() {
     let parts = [
-        ("connection", size_of::<Connection>(), 472),
+        ("connection", size_of::<Connection>(), 536),
         ("  of which the pipeline", size_of::<Pipeline>(), 184),
-        ("  of which the reports to the node", size_of::<Reports>(), 88),
-        ("stream, 8 of them for an answer that is not waited for", size_of::<Stream>(), 184),
-        ("  of which a raw one", size_of::<Raw>(), 80),
-        ("  beside it a framed one", size_of::<Framed>(), 184),
+        ("  of which the reports to the node", size_of::<Reports>(), 104),
+        ("stream, 8 of them for an answer that is not waited for", size_of::<Stream>(), 192),
+        ("  of which a raw one", size_of::<Raw>(), 88),
+        ("  beside it a framed one", size_of::<Framed>(), 208),
     ];
     for (part, bytes, bound) in parts {
         println!("{bytes:5} {part}");

@@ -33,8 +33,8 @@
 //!
 //! When the byte stream ends, or the remote says with a go-away that the session does, what has arrived can still be read, and then:
 //! a stream that the remote had closed gives [`ReadError::Ended`], any other gives [`ReadError::Closed`], so that a cut stream does not
-//! look like a whole one. Readers that wait are woken with [`StreamsEvent::Readable`]. The same holds after an error, of which the
-//! remote is told by a go-away.
+//! look like a whole one. Readers that wait are woken with [`StreamsEvent::Readable`]. The same holds after an error; the muxer
+//! then has a go-away for its last words, which a connection that is dropped at once, as ours is, does not send.
 //!
 //! [`ReadError::Ended`]: super::ReadError::Ended
 //! [`ReadError::Closed`]: super::ReadError::Closed

@@ -27,7 +27,9 @@ struct Echoes {
 
 impl Inbound {
     pub(super) fn opened(&mut self, stream: StreamKey, shared: &mut Shared) {
-        self.streams.insert(stream.stream, Echoes::default());
+        if !self.streams.contains_key(&stream.stream) {
+            self.streams.insert(stream.stream, Echoes::default());
+        }
         if self.streams.len() > shared.config.max_inbound_streams
             && let Some((oldest, _)) = self.streams.pop_first()
         {

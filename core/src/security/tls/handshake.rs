@@ -146,7 +146,7 @@ fn accept(
     let offers = Offers::of(&hello.client_hello());
     let certificate = local.take_certificate(&mut scope)?;
     let (mut scope, accepted) = scope.run(|| {
-        // Where nothing is in common rustls finds the same, and tells the remote.
+        // Where nothing is in common rustls finds the same.
         let name = match &protocol {
             Ok(Some(muxer)) => muxer.as_str(),
             Ok(None) | Err(_) => ALPN,
