@@ -2,6 +2,7 @@
 
 use peerwork_tokio::core::identity::{InvalidKey, Keypair};
 use peerwork_tokio::core::security::pnet::{InvalidKeyFile, PreSharedKey};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -14,11 +15,11 @@ const MAX_BYTES: usize = 16 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyFileError {
     /// There is none.
-    #[error("there is no such file; peerwork keygen makes one")]
-    Missing,
+    #[error("there is no such file; {0} makes one")]
+    Missing(Maker),
     /// It is a folder, a pipe or a device.
-    #[error("it is no ordinary file; use a file that peerwork keygen made")]
-    NotAFile,
+    #[error("it is no ordinary file; use a file that {0} made")]
+    NotAFile(Maker),
     /// Others than the owner can read or write it.
     #[error("others can read or change it (mode {mode:03o}); make it private with chmod 600")]
     NotPrivate {
@@ -26,13 +27,13 @@ pub(crate) enum KeyFileError {
         mode: u32,
     },
     /// It is longer than any key.
-    #[error("it has more than {MAX_BYTES} bytes, which no key has; use a file that peerwork keygen made")]
-    TooLong,
+    #[error("it has more than {MAX_BYTES} bytes, which no key has; use a file that {0} made")]
+    TooLong(Maker),
     /// Its contents are no key that can be used.
-    #[error("{0} (peerwork keygen makes one)")]
+    #[error("{0} ({maker} makes one)", maker = Maker::Identity)]
     Invalid(InvalidKey),
     /// Its contents are no pre-shared key.
-    #[error("{0} (peerwork keygen --private-network FILE makes one)")]
+    #[error("{0} ({maker} makes one)", maker = Maker::PreSharedKey)]
     InvalidPreShared(InvalidKeyFile),
     /// The system does not let it be read.
     #[error("it cannot be read: {0}")]
@@ -45,12 +46,30 @@ pub(crate) enum KeyFileError {
     Write(io::Error),
 }
 
+/// The command that makes a key file, by what is in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Maker {
+    /// A node's private key.
+    Identity,
+    /// The key of a private network.
+    PreSharedKey,
+}
+
+impl fmt::Display for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "peerwork keygen",
+            Self::PreSharedKey => "peerwork keygen --private-network FILE",
+        })
+    }
+}
+
 /// Reads a private key.
 ///
 /// # Errors
 /// The file is not there, no ordinary file, not private, not readable, or does not hold a key.
 pub(crate) fn read(path: &Path) -> Result<Keypair, KeyFileError> {
-    Keypair::from_protobuf(&contents(path)?).map_err(KeyFileError::Invalid)
+    Keypair::from_protobuf(&contents(path, Maker::Identity)?).map_err(KeyFileError::Invalid)
 }
 
 /// Reads the key of a private network.
@@ -58,17 +77,17 @@ pub(crate) fn read(path: &Path) -> Result<Keypair, KeyFileError> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_pre_shared(path: &Path) -> Result<PreSharedKey, KeyFileError> {
-    PreSharedKey::from_key_file(&contents(path)?).map_err(KeyFileError::InvalidPreShared)
+    PreSharedKey::from_key_file(&contents(path, Maker::PreSharedKey)?).map_err(KeyFileError::InvalidPreShared)
 }
 
-fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+fn contents(path: &Path, maker: Maker) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => KeyFileError::Missing,
+        io::ErrorKind::NotFound => KeyFileError::Missing(maker),
         _ => KeyFileError::Read(error),
     };
     // Before it is opened, since opening a pipe can take for ever.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(KeyFileError::NotAFile);
+        return Err(KeyFileError::NotAFile(maker));
     }
     let file = File::open(path).map_err(unreadable)?;
     check_private(&file)?;
@@ -76,7 +95,7 @@ fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Read)?;
     if bytes.len() > MAX_BYTES {
-        return Err(KeyFileError::TooLong);
+        return Err(KeyFileError::TooLong(maker));
     }
     Ok(bytes)
 }

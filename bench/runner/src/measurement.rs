@@ -49,6 +49,9 @@ impl Measurements {
             all.failures.insert(("everything", *program), reason.clone());
         }
         for rep in 1..=reps {
+            if bar.is_hidden() {
+                eprintln!("measuring everything: {rep} of {reps}");
+            }
             for &(number, row, program, flags, path) in &turn {
                 bar.set_message(format!("{rep} of {reps}: {}, {}", row.name, program.name()));
                 match measure(path, flags, options).map(|outcome| row.figure.of(&outcome)) {

@@ -78,8 +78,16 @@ fn bad_key_files() {
         let advice = "(peerwork keygen --private-network FILE makes one)";
         assert_eq!(run.failure(), format!("the key file {}: {expected} {advice}", text(&path)));
     }
-    let missing = node(&["ping", "/ip4/127.0.0.1/tcp/1", "--private-network", text(&folder.join("nowhere"))]);
-    assert!(missing.failure().contains("there is no such file"), "{missing:?}");
+    for (path, expected) in [
+        (folder.join("nowhere"), "there is no such file; peerwork keygen --private-network FILE makes one"),
+        (
+            folder.clone(),
+            "it is no ordinary file; use a file that peerwork keygen --private-network FILE made",
+        ),
+    ] {
+        let run = node(&["ping", "/ip4/127.0.0.1/tcp/1", "--private-network", text(&path)]);
+        assert_eq!(run.failure(), format!("the key file {}: {expected}", text(&path)));
+    }
 }
 
 #[test]
