@@ -46,7 +46,7 @@ use negotiator::Negotiator;
 use reports::{Draining, Life, Reports};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use streams::{Became, Framed, Negotiating, Raw, Stream, StreamPhase};
+use streams::{Agreed, Framed, Negotiating, Raw, Stream, StreamPhase};
 
 /// A connection, or the attempt to make one. A counter of the node, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +58,7 @@ pub struct Connection<C = Pipeline> {
     config: Arc<ConnectionConfig>,
     carrier: C,
     protocols: Arc<ProtocolTable>,
-    streams: Map<StreamId, Box<Stream>>,
+    streams: Map<StreamId, Stream>,
     /// How many of the streams keep the connection alive, and one more if the node wishes it to stay.
     keep_alive: usize,
     /// How many of the streams were opened by the remote and have no protocol yet.
@@ -206,14 +206,14 @@ impl<C: Carrier> Connection<C> {
         self.negotiating += usize::from(open.is_none());
         let deadline = Deadline::new(now + self.config.negotiation_timeout, "stream negotiation timeout");
         self.deadlines.set(id, Some(deadline));
-        let negotiating = Negotiating { negotiator, open, input: BytesMut::new(), unsent: BytesMut::new() };
-        self.streams.insert(id, Box::new(Stream::new(negotiating, keep_alive)));
+        self.streams.insert(id, Stream::new(Negotiating::new(negotiator, open), keep_alive));
         self.advance_stream(id, now);
     }
 
     /// Moves a stream on as far as the carrier lets it.
     fn advance_stream(&mut self, id: StreamId, now: Instant) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
+        let awaits_answer = stream.awaits_answer();
         match &mut stream.phase {
             _ if stream.over.is_some() => {}
             StreamPhase::Negotiating(negotiating) => match negotiating.advance(id, &mut self.carrier, now) {
@@ -226,9 +226,7 @@ impl<C: Carrier> Connection<C> {
             },
             StreamPhase::Framed(framed) => {
                 framed.write(id, &mut self.carrier, now);
-                if stream.late.is_none()
-                    && let Err(cause) = framed.read(id, &mut self.carrier, now)
-                {
+                if !awaits_answer && let Err(cause) = framed.read(id, &mut self.carrier, now) {
                     self.carrier.reset(id, now);
                     return self.end_stream(id, cause);
                 }
@@ -237,8 +235,8 @@ impl<C: Carrier> Connection<C> {
                 }
             }
             StreamPhase::Raw(raw) => {
-                raw.outgoing.write(id, &mut self.carrier, now);
-                if raw.discard && stream.late.is_none() {
+                raw.flush(id, &mut self.carrier, now);
+                if raw.discard && !awaits_answer {
                     raw.discard_input(id, &mut self.carrier, now);
                 }
                 if raw.is_over() {
@@ -251,9 +249,9 @@ impl<C: Carrier> Connection<C> {
     /// A stream has agreed on a protocol, or does not wait for the answer to its last proposal.
     fn start_protocol(&mut self, id: StreamId, protocol: ProtocolId, now: Instant) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let Some(mut negotiating) = stream.take_negotiating() else { return };
-        let (open, options) = match negotiating.open {
-            Some((open, options)) => (Some(open), options),
+        let Some(negotiating) = stream.take_negotiating() else { return };
+        let options = match negotiating.open {
+            Some((_, options)) => options,
             None => {
                 self.negotiating -= 1;
                 // The listener only agrees on what the table of its start has; it may be gone from today's.
@@ -263,26 +261,17 @@ impl<C: Carrier> Connection<C> {
                 };
                 stream.keep_alive = options.keep_alive;
                 self.keep_alive += usize::from(options.keep_alive);
-                (None, *options)
+                *options
             }
         };
-        let unsent = frozen(std::mem::take(&mut negotiating.unsent));
-        let mut rest = Bytes::new();
-        if negotiating.negotiator.awaits_answer() {
-            stream.late = Some(negotiating);
-        } else {
-            rest = frozen(negotiating.input);
+        let is_ours = negotiating.open.is_some();
+        stream.start(negotiating, Agreed { protocol: protocol.clone(), options });
+        if !stream.awaits_answer() {
             self.deadlines.set(id, None);
-            if open.is_some() && options.framing == Framing::Raw && self.accepted.as_ref() != Some(&protocol)
-            {
-                self.accepted = Some(protocol.clone());
+            if is_ours && options.framing == Framing::Raw && self.accepted.as_ref() != Some(&protocol) {
+                self.accepted = Some(protocol);
             }
         }
-        stream.phase = match options.framing {
-            Framing::Raw => StreamPhase::Raw(Raw::new(rest, unsent)),
-            _ => StreamPhase::Framed(Box::new(Framed::new(options, rest, unsent))),
-        };
-        stream.became = Some(Became::Open { protocol, options, open });
         self.queue_report(id);
         self.take_late_answer(id, now);
         self.advance_stream(id, now);
@@ -290,7 +279,7 @@ impl<C: Carrier> Connection<C> {
 
     /// Takes the answer to a proposal that a stream did not wait for. False: it is missing still, or a refusal.
     fn take_late_answer(&mut self, id: StreamId, now: Instant) -> bool {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.late.is_some()) else {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.awaits_answer()) else {
             return true;
         };
         match stream.take_late_answer(id, &mut self.carrier, now) {
@@ -313,9 +302,7 @@ impl<C: Carrier> Connection<C> {
 
     /// A stream ended before it had a protocol. The carrier knows already.
     fn fail_negotiation(&mut self, id: StreamId, error: StreamError) {
-        if let Some(Stream { phase: StreamPhase::Negotiating(negotiating), .. }) =
-            self.streams.get(&id).map(Box::as_ref)
-        {
+        if let Some(Stream { phase: StreamPhase::Negotiating(negotiating), .. }) = self.streams.get(&id) {
             if let Some((open, _)) = negotiating.open {
                 self.reports.failed.push((open, error));
             }
@@ -337,20 +324,16 @@ impl<C: Carrier> Connection<C> {
     fn make_raw(&mut self, id: StreamId, now: Instant) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if let StreamPhase::Framed(framed) = &mut stream.phase {
-            let framed = std::mem::replace(
-                &mut **framed,
-                Framed::new(StreamOptions::raw(), Bytes::new(), Bytes::new()),
-            );
+            let framed = std::mem::replace(&mut **framed, Framed::new(StreamOptions::raw(), Bytes::new()));
             stream.phase = StreamPhase::Raw(framed.into_raw());
-            stream.became = Some(Became::Raw);
+            stream.became_raw = true;
             self.queue_report(id);
             self.advance_stream(id, now);
         }
     }
 
     fn with_framed(&mut self, id: StreamId, now: Instant, change: impl FnOnce(&mut Framed)) {
-        if let Some(Stream { phase: StreamPhase::Framed(framed), over: None, .. }) =
-            self.streams.get_mut(&id).map(Box::as_mut)
+        if let Some(Stream { phase: StreamPhase::Framed(framed), over: None, .. }) = self.streams.get_mut(&id)
         {
             change(framed);
             self.advance_stream(id, now);
@@ -432,7 +415,7 @@ impl<C: Carrier> Connection<C> {
 
     /// Tells the application about a raw stream that it waits for.
     fn wake(&mut self, id: StreamId, was_blocked: impl FnOnce(&mut Raw) -> bool, event: StreamEvent) {
-        if let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&id).map(Box::as_mut)
+        if let Some(Stream { phase: StreamPhase::Raw(raw), .. }) = self.streams.get_mut(&id)
             && !raw.discard
             && was_blocked(raw)
         {
@@ -442,7 +425,7 @@ impl<C: Carrier> Connection<C> {
 
     fn close_from_outside(&mut self, id: StreamId, cause: StreamCloseCause) {
         if let Some(Stream { phase: StreamPhase::Raw(Raw { discard: false, .. }), over: None, .. }) =
-            self.streams.get(&id).map(Box::as_ref)
+            self.streams.get(&id)
         {
             self.events.push(StreamEvent::Closed(id, cause.clone()));
         }
@@ -479,8 +462,8 @@ impl<C: Carrier> Connection<C> {
         while let Some(id) = self.deadlines.pop_due(now) {
             self.carrier.reset(id, now);
             self.fail_negotiation(id, StreamError::Timeout);
-            let cause = match self.streams.get(&id).map(Box::as_ref) {
-                Some(Stream { late: Some(_), .. }) => {
+            let cause = match self.streams.get(&id) {
+                Some(stream) if stream.awaits_answer() => {
                     StreamCloseCause::NotAgreed(Box::new(StreamError::Timeout))
                 }
                 _ => StreamCloseCause::ResetHere,
@@ -574,11 +557,6 @@ impl Layer for Connection<Pipeline> {
     fn poll_close(&mut self) -> Option<Close> {
         self.carrier.poll_close()
     }
-}
-
-/// `bytes.freeze()`, without the memory that freezing takes where there is nothing.
-fn frozen(bytes: BytesMut) -> Bytes {
-    if bytes.is_empty() { Bytes::new() } else { bytes.freeze() }
 }
 
 fn negotiation_failed(error: NegotiationError) -> StreamError {

@@ -27,15 +27,15 @@ impl<C: Carrier> Connection<C> {
     /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
     pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
         let now = self.latest.see(now);
-        let Some(Stream { phase: StreamPhase::Raw(raw), late, over, .. }) =
-            self.streams.get_mut(&stream).map(Box::as_mut)
-        else {
-            return Err(ReadError::Closed);
-        };
-        let result = match late {
-            None => raw.read(stream, max.max(1), &mut self.carrier, now),
-            Some(_) if over.is_some() || self.reports.life.is_over() => Err(ReadError::Closed),
-            Some(_) => {
+        let max = max.max(1);
+        let Some(entry) = self.streams.get_mut(&stream) else { return Err(ReadError::Closed) };
+        let (awaits_answer, first) = (entry.awaits_answer(), entry.read_behind_answer(max));
+        let StreamPhase::Raw(raw) = &mut entry.phase else { return Err(ReadError::Closed) };
+        let result = match first {
+            Some(bytes) => Ok(bytes),
+            None if !awaits_answer => raw.read(stream, max, &mut self.carrier, now),
+            None if entry.over.is_some() || self.reports.life.is_over() => Err(ReadError::Closed),
+            None => {
                 raw.read_blocked = true;
                 Err(ReadError::Blocked)
             }
@@ -55,8 +55,7 @@ impl<C: Carrier> Connection<C> {
     /// is not raw, was reset or is forgotten.
     pub fn write(&mut self, stream: StreamId, data: &[u8], now: Instant) -> Result<usize, WriteError> {
         let now = self.latest.see(now);
-        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
-            self.streams.get_mut(&stream).map(Box::as_mut)
+        let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) = self.streams.get_mut(&stream)
         else {
             return Err(WriteError::Closed);
         };
@@ -68,10 +67,8 @@ impl<C: Carrier> Connection<C> {
     /// Ends our direction of a raw stream, after everything written. Does nothing if it has ended, or is no raw stream.
     pub fn close_write(&mut self, stream: StreamId, now: Instant) {
         let now = self.latest.see(now);
-        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) =
-            self.streams.get_mut(&stream).map(Box::as_mut)
-        {
-            raw.outgoing.close();
+        if let Some(Stream { phase: StreamPhase::Raw(raw), over: None, .. }) = self.streams.get_mut(&stream) {
+            raw.close();
             self.advance_stream(stream, now);
             self.drive(now);
         }
@@ -80,7 +77,7 @@ impl<C: Carrier> Connection<C> {
     /// Ends both directions of a stream at once. Unread bytes are lost. Does nothing if the stream is over.
     pub fn reset(&mut self, stream: StreamId, now: Instant) {
         let now = self.latest.see(now);
-        match self.streams.get(&stream).map(Box::as_ref) {
+        match self.streams.get(&stream) {
             Some(Stream { phase: StreamPhase::Negotiating(_), .. }) | None => {}
             Some(_) => {
                 self.carrier.reset(stream, now);
@@ -94,18 +91,18 @@ impl<C: Carrier> Connection<C> {
     /// written is still delivered: the remote's bytes are discarded until it closes, or for the close timeout.
     pub fn abandon(&mut self, stream: StreamId, now: Instant) {
         let now = self.latest.see(now);
-        match self.streams.get_mut(&stream).map(Box::as_mut) {
-            Some(Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. })
-                if !raw.outgoing.is_open() =>
-            {
-                raw.discard = true;
-                let deadline = Deadline::new(now + self.config.close_timeout, "stream close timeout");
-                self.deadlines.set(stream, Some(deadline));
-                self.advance_stream(stream, now);
-                self.drive(now);
-            }
-            _ => self.reset(stream, now),
-        }
+        let ended_here = |entry: &&mut Stream| match entry {
+            Stream { phase: StreamPhase::Raw(raw), over: None, reported: false, .. } => !raw.is_open(),
+            _ => false,
+        };
+        let Some(entry) = self.streams.get_mut(&stream).filter(ended_here) else {
+            return self.reset(stream, now);
+        };
+        entry.discard_incoming();
+        let deadline = Deadline::new(now + self.config.close_timeout, "stream close timeout");
+        self.deadlines.set(stream, Some(deadline));
+        self.advance_stream(stream, now);
+        self.drive(now);
     }
 
     /// The next event of a raw stream.

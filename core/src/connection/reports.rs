@@ -1,7 +1,7 @@
 //! What a connection has to tell the node: state for each stream, merged, from which messages are made when they are polled.
 
 use super::messages::{ConnectionMessage, OpenId};
-use super::streams::{Became, FramedReport, StreamPhase};
+use super::streams::{Agreed, FramedReport, StreamPhase};
 use super::{Carrier, Connection, ConnectionError, Established, ToNode};
 use crate::collections::Queue;
 use crate::muxer::StreamId;
@@ -69,12 +69,11 @@ impl<C: Carrier> Connection<C> {
     /// The next report of a stream; forgets the stream after the last one.
     fn poll_stream_report(&mut self, id: StreamId) -> Option<ConnectionMessage> {
         let stream = self.streams.get_mut(&id)?;
-        match stream.became.take() {
-            Some(Became::Open { protocol, options, open }) => {
-                return Some(ConnectionMessage::StreamOpened { stream: id, protocol, options, open });
-            }
-            Some(Became::Raw) => return Some(ConnectionMessage::Raw { stream: id }),
-            None => {}
+        if let Some((Agreed { protocol, options }, open)) = stream.take_agreed() {
+            return Some(ConnectionMessage::StreamOpened { stream: id, protocol, options, open });
+        }
+        if std::mem::take(&mut stream.became_raw) {
+            return Some(ConnectionMessage::Raw { stream: id });
         }
         if let StreamPhase::Framed(framed) = &mut stream.phase {
             if let Some(report) = framed.poll_report() {

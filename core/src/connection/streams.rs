@@ -18,17 +18,18 @@ const READ_BYTES: usize = 64 * 1024;
 /// Room for the header of multistream-select and a protocol's name, which are sent together.
 const USUAL_PROPOSAL_BYTES: usize = 64;
 
-/// A stream and what the node has yet to hear of it.
+/// A stream and what the node has yet to hear of it. Small, since there may be thousands that are idle: what is needed for a while only
+/// is boxed.
 pub(super) struct Stream {
     pub(super) phase: StreamPhase,
-    /// The negotiation, if the stream did not wait for the answer to its last proposal. Until the remote has answered, nothing can
-    /// be read.
-    pub(super) late: Option<Box<Negotiating>>,
+    /// The negotiation of a stream that has agreed on a protocol, until the node knows, the remote has answered, and a reader of raw
+    /// bytes has taken what came behind the answer.
+    agreement: Option<Box<Negotiating>>,
     pub(super) keep_alive: bool,
     /// Stands in the line of streams with reports.
     pub(super) queued: bool,
-    /// What it has become, if the node does not know yet.
-    pub(super) became: Option<Became>,
+    /// Made raw at the node's wish, and the node does not know yet.
+    pub(super) became_raw: bool,
     /// Ended, and not reported yet: nothing but reports comes from it any more.
     pub(super) over: Option<StreamCloseCause>,
     /// The last report is out.
@@ -42,7 +43,7 @@ impl Stream {
             && match &self.phase {
                 StreamPhase::Negotiating(_) => false,
                 StreamPhase::Framed(framed) => framed.outgoing.has_unsent(),
-                StreamPhase::Raw(raw) => raw.outgoing.has_unsent(),
+                StreamPhase::Raw(raw) => raw.has_unsent(),
             }
     }
 }
@@ -56,12 +57,20 @@ pub(super) enum StreamPhase {
 impl Stream {
     pub(super) fn new(negotiating: Negotiating, keep_alive: bool) -> Self {
         let phase = StreamPhase::Negotiating(Box::new(negotiating));
-        Self { phase, late: None, keep_alive, queued: false, became: None, over: None, reported: false }
+        Self {
+            phase,
+            agreement: None,
+            keep_alive,
+            queued: false,
+            became_raw: false,
+            over: None,
+            reported: false,
+        }
     }
 
     /// Gives the negotiation of a stream that is about to become something else.
     pub(super) fn take_negotiating(&mut self) -> Option<Box<Negotiating>> {
-        match std::mem::replace(&mut self.phase, StreamPhase::Raw(Raw::new(Bytes::new(), Bytes::new()))) {
+        match std::mem::replace(&mut self.phase, StreamPhase::Raw(Raw::default())) {
             StreamPhase::Negotiating(negotiating) => Some(negotiating),
             phase => {
                 self.phase = phase;
@@ -70,7 +79,34 @@ impl Stream {
         }
     }
 
-    /// Takes the answer to a proposal that was not waited for. True: none is missing (any more).
+    /// The stream speaks what `negotiating` has agreed on.
+    pub(super) fn start(&mut self, mut negotiating: Box<Negotiating>, agreed: Agreed) {
+        let unsent = frozen(std::mem::take(&mut negotiating.unsent));
+        self.phase = match agreed.options.framing {
+            Framing::Raw => StreamPhase::Raw(Raw::new(Bytes::new(), Outgoing::new(unsent))),
+            _ => StreamPhase::Framed(Box::new(Framed::new(agreed.options, unsent))),
+        };
+        negotiating.agreed = Some(agreed);
+        self.agreement = Some(negotiating);
+        self.settle_agreement();
+    }
+
+    /// What was agreed on, and by which wish, if the node does not know yet.
+    pub(super) fn take_agreed(&mut self) -> Option<(Agreed, Option<OpenId>)> {
+        let agreement = self.agreement.as_mut()?;
+        let agreed = agreement.agreed.take()?;
+        let open = agreement.open.map(|(open, _)| open);
+        self.settle_agreement();
+        Some((agreed, open))
+    }
+
+    /// Whether the stream did not wait for the answer to its last proposal, which is missing still. Until the remote has answered,
+    /// nothing can be read.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| agreement.awaits_answer())
+    }
+
+    /// Takes the answer to a proposal that was not waited for. True: none is missing any more.
     ///
     /// # Errors
     /// The remote does not agree, or ended the stream first.
@@ -80,24 +116,61 @@ impl Stream {
         carrier: &mut dyn Streams,
         now: Instant,
     ) -> Result<bool, NegotiationError> {
-        let Some(late) = &mut self.late else { return Ok(true) };
-        let Some(rest) = late.late_answer(id, carrier, now)? else { return Ok(false) };
-        self.late = None;
-        match &mut self.phase {
-            StreamPhase::Negotiating(_) => {}
-            StreamPhase::Framed(framed) => framed.cutter.push(rest),
-            StreamPhase::Raw(raw) => raw.rest = rest,
+        let Some(agreement) = self.agreement.as_mut().filter(|agreement| agreement.awaits_answer()) else {
+            return Ok(true);
+        };
+        let outcome = agreement.take_late_answer(id, carrier, now);
+        if outcome.is_err() {
+            agreement.input = BytesMut::new();
         }
-        Ok(true)
+        self.settle_agreement();
+        outcome
+    }
+
+    /// What came behind the remote's answer, for a raw stream: at most `max` bytes of what was not given yet.
+    pub(super) fn read_behind_answer(&mut self, max: usize) -> Option<Bytes> {
+        let agreement = self.agreement.as_mut().filter(|agreement| !agreement.awaits_answer())?;
+        let input = &mut agreement.input;
+        let bytes = if input.len() > max { input.split_to(max) } else { std::mem::take(input) };
+        self.settle_agreement();
+        (!bytes.is_empty()).then(|| bytes.freeze())
+    }
+
+    /// Nobody reads a raw stream any more.
+    pub(super) fn discard_incoming(&mut self) {
+        if let StreamPhase::Raw(raw) = &mut self.phase {
+            raw.discard = true;
+            self.settle_agreement();
+        }
+    }
+
+    /// Once the answer is there, what came behind it goes where it belongs. A negotiation of which nothing is left is dropped.
+    fn settle_agreement(&mut self) {
+        let Some(agreement) = self.agreement.as_mut().filter(|agreement| !agreement.awaits_answer()) else {
+            return;
+        };
+        match &mut self.phase {
+            StreamPhase::Framed(framed) if !agreement.input.is_empty() => {
+                framed.cutter.push(std::mem::take(&mut agreement.input).freeze());
+            }
+            StreamPhase::Raw(Raw { discard: true, .. }) => agreement.input = BytesMut::new(),
+            _ => {}
+        }
+        if agreement.agreed.is_none() && agreement.input.is_empty() {
+            self.agreement = None;
+        }
     }
 }
 
-/// What a stream has become.
-pub(super) enum Became {
-    /// It speaks a protocol.
-    Open { protocol: ProtocolId, options: StreamOptions, open: Option<OpenId> },
-    /// It is the application's.
-    Raw,
+/// `bytes.freeze()`, without the memory that freezing takes where there is nothing.
+fn frozen(bytes: BytesMut) -> Bytes {
+    if bytes.is_empty() { Bytes::new() } else { bytes.freeze() }
+}
+
+/// What a stream speaks.
+pub(super) struct Agreed {
+    pub(super) protocol: ProtocolId,
+    pub(super) options: StreamOptions,
 }
 
 /// Agreeing on a protocol.
@@ -105,13 +178,19 @@ pub(super) struct Negotiating {
     pub(super) negotiator: Negotiator<ProtocolTable>,
     /// The wish of the node, if we opened the stream.
     pub(super) open: Option<(OpenId, StreamOptions)>,
+    /// What came of it, until the node knows.
+    agreed: Option<Agreed>,
     /// Read and not used yet; at most one message and one read.
-    pub(super) input: BytesMut,
+    input: BytesMut,
     /// Answers that the carrier has not taken yet; a few messages.
-    pub(super) unsent: BytesMut,
+    unsent: BytesMut,
 }
 
 impl Negotiating {
+    pub(super) fn new(negotiator: Negotiator<ProtocolTable>, open: Option<(OpenId, StreamOptions)>) -> Self {
+        Self { negotiator, open, agreed: None, input: BytesMut::new(), unsent: BytesMut::new() }
+    }
+
     /// Negotiates as far as the carrier lets it; gives the protocol once it is agreed on.
     ///
     /// # Errors
@@ -136,20 +215,24 @@ impl Negotiating {
         }
     }
 
-    /// After the agreement: gives what came behind the answer, once the answer has come.
-    fn late_answer(
+    fn awaits_answer(&self) -> bool {
+        self.negotiator.awaits_answer()
+    }
+
+    /// After the agreement: whether the answer has come.
+    fn take_late_answer(
         &mut self,
         id: StreamId,
         carrier: &mut dyn Streams,
         now: Instant,
-    ) -> Result<Option<Bytes>, NegotiationError> {
+    ) -> Result<bool, NegotiationError> {
         loop {
             self.negotiator.advance(&mut self.input, now)?;
-            if !self.negotiator.awaits_answer() {
-                return Ok(Some(std::mem::take(&mut self.input).freeze()));
+            if !self.awaits_answer() {
+                return Ok(true);
             }
             if !self.read(id, carrier, now)? {
-                return Ok(None);
+                return Ok(false);
             }
         }
     }
@@ -231,10 +314,11 @@ enum Incoming {
 }
 
 /// Raw bytes, read and written by the application.
+#[derive(Default)]
 pub(super) struct Raw {
-    /// Read before the stream became raw.
-    pub(super) rest: Bytes,
-    pub(super) outgoing: Outgoing,
+    earlier: Option<Box<Earlier>>,
+    /// The end of our direction.
+    end: OutgoingEnd,
     pub(super) read_blocked: bool,
     pub(super) write_blocked: bool,
     pub(super) read_ended: bool,
@@ -242,9 +326,16 @@ pub(super) struct Raw {
     pub(super) discard: bool,
 }
 
+/// What was read and written before a stream became raw, and is not through yet.
+#[derive(Default)]
+struct Earlier {
+    rest: Bytes,
+    unsent: Queue<Bytes>,
+}
+
 /// Our direction of a stream.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+struct Outgoing {
     /// What the carrier has not taken yet. The node bounds it by what it lets wait; the application's own bytes never wait here.
     unsent: Queue<Bytes>,
     end: OutgoingEnd,
@@ -259,44 +350,37 @@ enum OutgoingEnd {
     Ended,
 }
 
+impl OutgoingEnd {
+    fn want(&mut self) {
+        if *self == Self::Open {
+            *self = Self::Wanted;
+        }
+    }
+}
+
 impl Outgoing {
-    pub(super) fn new(unsent: Bytes) -> Self {
+    fn new(unsent: Bytes) -> Self {
         let mut outgoing = Self::default();
         outgoing.push(unsent);
         outgoing
     }
 
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    fn push(&mut self, bytes: Bytes) {
         if self.end == OutgoingEnd::Open && !bytes.is_empty() {
             self.unsent.push(bytes);
         }
-    }
-
-    pub(super) fn close(&mut self) {
-        if self.end == OutgoingEnd::Open {
-            self.end = OutgoingEnd::Wanted;
-        }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.end == OutgoingEnd::Open
     }
 
     fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.end == OutgoingEnd::Ended
     }
 
     /// Hands what waits to the carrier and ends the direction when that is wanted. Returns how much no longer waits.
-    pub(super) fn write(
-        &mut self,
-        id: StreamId,
-        carrier: &mut dyn Streams,
-        now: Instant,
-    ) -> (usize, Flushed) {
+    fn write(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) -> (usize, Flushed) {
         let mut sent = 0;
         while let Some(front) = self.unsent.front_mut() {
             match carrier.write(id, front, now) {
@@ -339,10 +423,10 @@ pub(super) enum FramedReport {
 }
 
 impl Framed {
-    pub(super) fn new(options: StreamOptions, rest: Bytes, unsent: Bytes) -> Self {
+    pub(super) fn new(options: StreamOptions, unsent: Bytes) -> Self {
         Self {
             framing: options.framing,
-            cutter: Cutter::new(options.framing, rest),
+            cutter: Cutter::new(options.framing, Bytes::new()),
             credit: options.credit,
             ready: Queue::default(),
             sent: 0,
@@ -361,7 +445,7 @@ impl Framed {
     }
 
     pub(super) fn close(&mut self) {
-        self.outgoing.close();
+        self.outgoing.end.want();
     }
 
     /// Hands what waits to the carrier.
@@ -431,27 +515,55 @@ impl Framed {
             rest.extend_from_slice(message);
         }
         rest.extend_from_slice(&self.cutter.into_rest());
-        Raw {
-            rest: rest.freeze(),
-            outgoing: self.outgoing,
-            read_blocked: false,
-            write_blocked: false,
-            read_ended: self.incoming != Incoming::Open,
-            discard: false,
-        }
+        Raw { read_ended: self.incoming != Incoming::Open, ..Raw::new(frozen(rest), self.outgoing) }
     }
 }
 
 impl Raw {
-    pub(super) fn new(rest: Bytes, unsent: Bytes) -> Self {
-        Self {
-            rest,
-            outgoing: Outgoing::new(unsent),
-            read_blocked: false,
-            write_blocked: false,
-            read_ended: false,
-            discard: false,
+    fn new(rest: Bytes, outgoing: Outgoing) -> Self {
+        let Outgoing { unsent, end } = outgoing;
+        let mut raw = Self { end, ..Self::default() };
+        if !rest.is_empty() || !unsent.is_empty() {
+            raw.earlier = Some(Box::new(Earlier { rest, unsent }));
         }
+        raw
+    }
+
+    /// Takes at most `max` bytes of what was read earlier.
+    fn read_rest(&mut self, max: usize) -> Option<Bytes> {
+        let rest = &mut self.earlier.as_mut()?.rest;
+        let bytes = rest.split_to(max.min(rest.len()));
+        self.settle_earlier();
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    fn settle_earlier(&mut self) {
+        self.earlier.take_if(|earlier| earlier.rest.is_empty() && earlier.unsent.is_empty());
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.earlier.as_ref().is_some_and(|earlier| !earlier.unsent.is_empty())
+    }
+
+    pub(super) fn close(&mut self) {
+        self.end.want();
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.end == OutgoingEnd::Open
+    }
+
+    /// Hands what waits to the carrier and ends our direction when that is wanted.
+    pub(super) fn flush(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) -> Flushed {
+        let unsent = self.earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.unsent));
+        let mut outgoing = Outgoing { unsent: unsent.unwrap_or_default(), end: self.end };
+        let (_, flushed) = outgoing.write(id, carrier, now);
+        self.end = outgoing.end;
+        if let Some(earlier) = &mut self.earlier {
+            earlier.unsent = outgoing.unsent;
+            self.settle_earlier();
+        }
+        flushed
     }
 
     pub(super) fn read(
@@ -461,8 +573,8 @@ impl Raw {
         carrier: &mut dyn Streams,
         now: Instant,
     ) -> Result<Bytes, ReadError> {
-        if !self.rest.is_empty() {
-            return Ok(self.rest.split_to(max.min(self.rest.len())));
+        if let Some(rest) = self.read_rest(max) {
+            return Ok(rest);
         }
         if self.read_ended {
             return Err(ReadError::Ended);
@@ -480,12 +592,12 @@ impl Raw {
         carrier: &mut dyn Streams,
         now: Instant,
     ) -> Result<usize, WriteError> {
-        if !self.outgoing.is_open() {
+        if !self.is_open() {
             return Err(WriteError::Closed);
         }
-        let result = match self.outgoing.write(id, carrier, now) {
-            (_, Flushed::All) => carrier.write(id, data, now),
-            (_, Flushed::Blocked) => Err(WriteError::Blocked),
+        let result = match self.flush(id, carrier, now) {
+            Flushed::All => carrier.write(id, data, now),
+            Flushed::Blocked => Err(WriteError::Blocked),
         };
         self.write_blocked = result == Err(WriteError::Blocked);
         result
@@ -498,6 +610,6 @@ impl Raw {
 
     /// Whether both directions have ended.
     pub(super) fn is_over(&self) -> bool {
-        self.read_ended && self.rest.is_empty() && self.outgoing.has_ended()
+        self.read_ended && self.earlier.is_none() && self.end == OutgoingEnd::Ended
     }
 }
