@@ -16,7 +16,8 @@ pub struct ProtocolId(Repr);
 #[derive(Clone)]
 enum Repr {
     Static(&'static str),
-    Shared(Arc<str>),
+    // Through a box, so that an id is no larger than a `&str`: each stream has several.
+    Shared(Arc<Box<str>>),
 }
 
 impl ProtocolId {
@@ -34,7 +35,11 @@ impl ProtocolId {
     /// # Errors
     /// The id is empty, too long, does not start with `/` or has control characters.
     pub fn new(id: &str) -> Result<Self, InvalidProtocolId> {
-        if is_valid(id.as_bytes()) { Ok(Self(Repr::Shared(id.into()))) } else { Err(InvalidProtocolId) }
+        if is_valid(id.as_bytes()) {
+            Ok(Self(Repr::Shared(Arc::new(id.into()))))
+        } else {
+            Err(InvalidProtocolId)
+        }
     }
 
     /// The name.
@@ -129,5 +134,10 @@ mod tests {
         }
         assert!(ProtocolId::new(&format!("/{}", "a".repeat(999))).is_ok());
         assert!(ProtocolId::new(&format!("/{}", "a".repeat(1000))).is_err());
+    }
+
+    #[test]
+    fn an_id_is_no_larger_than_a_text() {
+        assert_eq!(size_of::<ProtocolId>(), size_of::<&str>());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::codec::{Flags, Frame, HEADER_BYTES, HeaderDecoder};
 use super::round_trip::RoundTrip;
-use super::stream::Stream;
+use super::stream::{Stream, Writer};
 use super::table::{Table, number_of};
 use super::{CONTROL_PATIENCE, INITIAL_WINDOW_BYTES, MAX_CONTROL_FRAMES, MAX_EVENTS, Yamux};
 use crate::collections::Queue;
@@ -467,14 +467,14 @@ impl Muxer for Session {
     ) -> Result<usize, WriteError> {
         self.see(now);
         let number = number_of(stream);
-        let Some(stream) = self.streams.get(stream).filter(|stream| stream.local == Half::Open) else {
+        let Some(stream) = self.streams.get(stream).filter(|stream| stream.writer != Writer::Closed) else {
             return Err(WriteError::Closed);
         };
         if data.is_empty() || max == 0 {
             return Ok(0);
         }
         if stream.credit == 0 {
-            stream.writer_waits = true;
+            stream.writer = Writer::Waiting;
             return Err(WriteError::Blocked);
         }
         let start = out.len();
@@ -534,10 +534,9 @@ impl Muxer for Session {
     fn close_write(&mut self, id: StreamId, now: Instant) {
         self.see(now);
         if let Some(stream) = self.streams.get(id)
-            && stream.local == Half::Open
+            && stream.writer != Writer::Closed
         {
-            stream.local = Half::Closed;
-            stream.writer_waits = false;
+            stream.writer = Writer::Closed;
             // rust-yamux up to 0.8 does not wake a reader for one in a window update.
             self.send(Frame::Data { number: number_of(id), flags: Flags::FIN, len: 0 });
             self.settle(id);

@@ -12,12 +12,10 @@ use std::time::Duration;
 pub(super) struct Stream {
     pub(super) id: StreamId,
     /// What we send.
-    pub(super) local: Half,
+    pub(super) writer: Writer,
     /// What the remote sends.
     pub(super) remote: Half,
     pub(super) reader: Reader,
-    /// The writer was told that the window is full: it waits for an event.
-    pub(super) writer_waits: bool,
     /// We opened it, and the remote has not answered yet.
     pub(super) unacknowledged: bool,
     pub(super) received: ReceiveBuffer,
@@ -30,10 +28,9 @@ impl Stream {
     pub(super) fn new(id: StreamId, is_ours: bool, now: Instant) -> Self {
         Self {
             id,
-            local: Half::Open,
+            writer: Writer::Open,
             remote: Half::Open,
             reader: if is_ours { Reader::Active } else { Reader::Waiting },
-            writer_waits: false,
             unacknowledged: is_ours,
             received: ReceiveBuffer::default(),
             credit: INITIAL_WINDOW_BYTES,
@@ -43,7 +40,7 @@ impl Stream {
 
     /// Whether the remote knows of nothing more to come in either direction.
     pub(super) fn is_closed(&self) -> bool {
-        self.local == Half::Closed && self.remote == Half::Closed
+        self.writer == Writer::Closed && self.remote == Half::Closed
     }
 
     /// Whether the stream can be forgotten.
@@ -53,8 +50,8 @@ impl Stream {
 
     /// Our direction ends, by whose wish ever: a writer that waits can wait no longer.
     pub(super) fn close_local(&mut self, events: &mut Queue<StreamsEvent>) {
-        self.local = Half::Closed;
         self.wake_writer(events);
+        self.writer = Writer::Closed;
     }
 
     pub(super) fn wake_reader(&mut self, events: &mut Queue<StreamsEvent>) {
@@ -64,10 +61,21 @@ impl Stream {
     }
 
     pub(super) fn wake_writer(&mut self, events: &mut Queue<StreamsEvent>) {
-        if mem::take(&mut self.writer_waits) {
+        if self.writer == Writer::Waiting {
+            self.writer = Writer::Open;
             events.push(StreamsEvent::Writable(self.id));
         }
     }
+}
+
+/// Our direction of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    Open,
+    /// Told that the window is full: it waits for an event.
+    Waiting,
+    /// Nothing more is sent.
+    Closed,
 }
 
 /// What the remote may send on one stream: its credit, what is unread and what was read since the last grant are together `size`.

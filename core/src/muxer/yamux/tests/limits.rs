@@ -206,7 +206,7 @@ fn empty_payload_costs_nothing() {
 fn idle_streams_are_small() {
     let parts = [
         ("session", size_of::<Session>(), 320),
-        ("stream", size_of::<super::super::stream::Stream>(), 80),
+        ("stream", size_of::<super::super::stream::Stream>(), 72),
         ("  of which what is unread", size_of::<crate::muxer::parts::ReceiveBuffer>(), 32),
         ("  of which the window", size_of::<super::super::stream::Window>(), 24),
     ];
