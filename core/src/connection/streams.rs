@@ -18,8 +18,8 @@ const READ_BYTES: usize = 64 * 1024;
 /// Room for the header of multistream-select and a protocol's name, which are sent together.
 const USUAL_PROPOSAL_BYTES: usize = 64;
 
-/// A stream and what the node has yet to hear of it. Small, since there may be thousands that are idle: what is needed for a while only
-/// is boxed.
+/// A stream and what the node has yet to hear of it. Small, since a map keeps them in place and thousands may be idle: what is needed for
+/// a while only is boxed.
 pub(super) struct Stream {
     pub(super) phase: StreamPhase,
     /// The negotiation of a stream that has agreed on a protocol, until the node knows, the remote has answered, and a reader of raw
@@ -34,18 +34,6 @@ pub(super) struct Stream {
     pub(super) over: Option<StreamCloseCause>,
     /// The last report is out.
     pub(super) reported: bool,
-}
-
-impl Stream {
-    /// Whether something that was sent waits for the carrier.
-    pub(super) fn has_unsent(&self) -> bool {
-        self.over.is_none()
-            && match &self.phase {
-                StreamPhase::Negotiating(_) => false,
-                StreamPhase::Framed(framed) => framed.outgoing.has_unsent(),
-                StreamPhase::Raw(raw) => raw.has_unsent(),
-            }
-    }
 }
 
 pub(super) enum StreamPhase {
@@ -66,6 +54,16 @@ impl Stream {
             over: None,
             reported: false,
         }
+    }
+
+    /// Whether something that was sent waits for the carrier.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.over.is_none()
+            && match &self.phase {
+                StreamPhase::Negotiating(_) => false,
+                StreamPhase::Framed(framed) => framed.outgoing.has_unsent(),
+                StreamPhase::Raw(raw) => raw.has_unsent(),
+            }
     }
 
     /// Gives the negotiation of a stream that is about to become something else.
@@ -116,11 +114,10 @@ impl Stream {
         carrier: &mut dyn Streams,
         now: Instant,
     ) -> Result<bool, NegotiationError> {
-        let Some(agreement) = self.agreement.as_mut().filter(|agreement| agreement.awaits_answer()) else {
-            return Ok(true);
-        };
+        let Some(agreement) = &mut self.agreement else { return Ok(true) };
         let outcome = agreement.take_late_answer(id, carrier, now);
         if outcome.is_err() {
+            // Nobody is to take it for what comes behind an answer.
             agreement.input = BytesMut::new();
         }
         self.settle_agreement();

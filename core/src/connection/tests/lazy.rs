@@ -191,6 +191,23 @@ fn the_answer_does_not_reach_the_reader_however_it_is_cut() {
 }
 
 #[test]
+fn what_comes_behind_the_answer_is_read_before_what_comes_later() {
+    let mut bench = Bench::raw();
+    bench.arrive(&[&[HEADER, ECHO, b"hello"].concat(), b" there"], true);
+    let chunks = std::iter::from_fn(|| bench.0.read(ID, 3, NOW).ok());
+    assert_eq!(chunks.collect::<Vec<_>>(), ["hel", "lo", " th", "ere"]);
+    assert_eq!(bench.read(), Err(ReadError::Ended));
+}
+
+#[test]
+fn what_comes_behind_a_refusal_is_not_read() {
+    let mut bench = Bench::raw();
+    bench.arrive(&[&[HEADER, NA, b"hello"].concat()], false);
+    assert_eq!(bench.read(), Err(ReadError::Closed));
+    bench.expect_end("refused", not_agreed(StreamError::Unsupported(smallvec![CHAT])));
+}
+
+#[test]
 fn the_end_may_come_with_the_answer() {
     let mut bench = Bench::raw();
     assert_eq!(bench.read(), Err(ReadError::Blocked));
