@@ -14,6 +14,7 @@ mod error;
 mod fairness;
 mod framing;
 mod messages;
+mod negotiating;
 mod negotiator;
 mod open;
 mod pipeline;
@@ -42,11 +43,12 @@ use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::protocols::{StreamCloseCause, StreamError, StreamOptions};
 use crate::time::{Deadline, Instant, Latest, Timers};
 use bytes::{Bytes, BytesMut};
+use negotiating::{Agreed, Negotiating};
 use negotiator::Negotiator;
 use reports::{Draining, Life, Reports};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use streams::{Agreed, Framed, Negotiating, Raw, Stream, StreamPhase};
+use streams::{Framed, Raw, Stream, StreamPhase};
 
 /// A connection, or the attempt to make one. A counter of the node, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

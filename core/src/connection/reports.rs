@@ -1,7 +1,8 @@
 //! What a connection has to tell the node: state for each stream, merged, from which messages are made when they are polled.
 
 use super::messages::{ConnectionMessage, OpenId};
-use super::streams::{Agreed, FramedReport, StreamPhase};
+use super::negotiating::Agreed;
+use super::streams::{FramedReport, StreamPhase};
 use super::{Carrier, Connection, ConnectionError, Established, ToNode};
 use crate::collections::Queue;
 use crate::muxer::StreamId;
