@@ -10,15 +10,15 @@ use crate::handles::Handles;
 use crate::mailbox;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::transport::Socket;
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, remember};
 use bytes::{Buf, Bytes, BytesMut};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection};
 use peerwork_core::machine::{Close, End, Layer};
 use peerwork_core::muxer::{ReadError, StreamId, WriteError};
 use peerwork_core::protocols::{StreamCloseCause, StreamError};
 use peerwork_core::time::Instant;
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -55,7 +55,8 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct Inbox {
-    messages: VecDeque<ToConnection>,
+    /// Seldom more than one, which needs no allocation.
+    messages: SmallVec<[ToConnection; 1]>,
     task: Option<Waker>,
 }
 
@@ -73,6 +74,8 @@ struct State {
     read_ended: bool,
     shut_down: bool,
     task: Option<Waker>,
+    /// When the task came to have a turn before long. Until it has it, handles need not wake it, and take this for the time.
+    scheduled: Option<Instant>,
     /// Until when the task sleeps.
     armed: Option<Instant>,
     handles: Handles,
@@ -107,17 +110,25 @@ impl Shared {
             read_ended: false,
             shut_down: false,
             task: None,
+            scheduled: None,
             armed: None,
             handles: Handles::default(),
         };
         Self { state: Mutex::new(state), inbox: Mutex::default(), clock }
     }
 
+    /// The state and the time, for a handle.
+    fn lock(&self) -> (MutexGuard<'_, State>, Instant) {
+        let state = self.state.lock();
+        let now = state.scheduled.unwrap_or_else(|| self.clock.now());
+        (state, now)
+    }
+
     /// Leaves a message of the node for the task.
     pub(crate) fn post(&self, message: ToConnection) {
         let mut wakes = Wakes::default();
         let mut inbox = self.inbox.lock();
-        inbox.messages.push_back(message);
+        inbox.messages.push(message);
         wakes.add(inbox.task.take());
     }
 }
@@ -126,6 +137,13 @@ impl State {
     /// Gives the connection a buffer to write into.
     fn lend_buffer(&mut self) {
         self.connection.lend_buffer(|| self.buffers.take());
+    }
+
+    /// Takes it back, if it has not been written into.
+    fn reclaim_buffer(&mut self) {
+        if let Some(buffer) = self.connection.reclaim_buffer() {
+            self.buffers.give(buffer);
+        }
     }
 
     /// Moves bytes from the connection to the socket until it takes no more. Returns whether any moved.
@@ -154,9 +172,7 @@ impl State {
                 Poll::Pending => return progress,
             }
         }
-        if let Some(buffer) = self.connection.reclaim_buffer() {
-            self.buffers.give(buffer);
-        }
+        self.reclaim_buffer();
         let is_flushed = self.output.is_empty() && self.connection.poll_close() == Some(Close::Flush);
         if is_flushed && !self.shut_down {
             self.shut_down = match &mut self.socket {
@@ -208,6 +224,7 @@ impl State {
         self.lend_buffer();
         // A connection that dies of its input reports that itself.
         drop(self.connection.handle_input(&mut self.input, now));
+        self.reclaim_buffer();
         self.was_blocked = !self.connection.wants_input();
     }
 
@@ -241,7 +258,7 @@ impl State {
     /// After a handle has worked on the connection: does what can be done at once, and wakes the task for the rest.
     fn after_handle(&mut self, flush: bool, now: Instant, wakes: &mut Wakes) {
         self.wake_streams(wakes);
-        let Some(task) = self.task.clone() else { return };
+        let Some(task) = self.task.take() else { return };
         let wants_transmit = self.connection.wants_transmit();
         if flush && wants_transmit {
             self.flush(&mut Context::from_waker(&task), now);
@@ -254,9 +271,13 @@ impl State {
             (deadline, None) => deadline.is_some(),
             (None, Some(_)) => false,
         };
-        if (!flush && wants_transmit) || is_unblocked || is_earlier || self.connection.has_messages() {
-            wakes.add([task]);
+        let has_work =
+            (!flush && wants_transmit) || is_unblocked || is_earlier || self.connection.has_messages();
+        if has_work && self.scheduled.is_none() {
+            self.scheduled = Some(now);
+            wakes.add([task.clone()]);
         }
+        self.task = Some(task);
     }
 
     fn closed_error(&self, stream: StreamId) -> io::Error {
@@ -285,7 +306,7 @@ impl StreamSource for Shared {
 
     fn poll_read(&self, stream: StreamId, max: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut wakes = Wakes::default();
-        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let (mut state, now) = self.lock();
         let result = state.connection.read(stream, max, now);
         if result == Err(ReadError::Blocked) {
             // Before anything else is done, which may bring what it waits for.
@@ -303,13 +324,11 @@ impl StreamSource for Shared {
 
     fn poll_write(&self, stream: StreamId, data: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut wakes = Wakes::default();
-        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let (mut state, now) = self.lock();
         state.lend_buffer();
         let result = state.connection.write(stream, data, now);
-        if result.is_err()
-            && let Some(buffer) = state.connection.reclaim_buffer()
-        {
-            state.buffers.give(buffer);
+        if result.is_err() {
+            state.reclaim_buffer();
         }
         if result == Err(WriteError::Blocked) {
             state.handles.of(stream).writer = Some(cx.waker().clone());
@@ -325,26 +344,27 @@ impl StreamSource for Shared {
 
     fn flush(&self) {
         let mut wakes = Wakes::default();
-        self.state.lock().after_handle(true, self.clock.now(), &mut wakes);
+        let (mut state, now) = self.lock();
+        state.after_handle(true, now, &mut wakes);
     }
 
     fn close_write(&self, stream: StreamId) {
         let mut wakes = Wakes::default();
-        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let (mut state, now) = self.lock();
         state.connection.close_write(stream, now);
         state.after_handle(false, now, &mut wakes);
     }
 
     fn reset(&self, stream: StreamId) {
         let mut wakes = Wakes::default();
-        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let (mut state, now) = self.lock();
         state.connection.reset(stream, now);
         state.after_handle(false, now, &mut wakes);
     }
 
     fn detach(&self, stream: StreamId) {
         let mut wakes = Wakes::default();
-        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let (mut state, now) = self.lock();
         state.handles.remove(stream);
         state.connection.abandon(stream, now);
         state.after_handle(false, now, &mut wakes);
@@ -358,13 +378,12 @@ pub(crate) async fn run<R: Runtime>(
     runtime: R,
     to_driver: mailbox::Sender<ToDriver>,
 ) {
-    let mut task = Task { id, shared, runtime, to_driver, sleep: None, turns_given: 0 };
-    std::future::poll_fn(|cx| task.poll(cx)).await;
+    let mut task = Task { id, runtime, to_driver, sleep: None, turns_given: 0 };
+    std::future::poll_fn(|cx| task.poll(&shared, cx)).await;
 }
 
 struct Task<R: Runtime> {
     id: ConnectionId,
-    shared: Arc<Shared>,
     runtime: R,
     to_driver: mailbox::Sender<ToDriver>,
     sleep: Option<BoxFuture<()>>,
@@ -373,20 +392,19 @@ struct Task<R: Runtime> {
 }
 
 impl<R: Runtime> Task<R> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let shared = self.shared.clone();
+    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
         let mut wakes = Wakes::default();
         let mut state = shared.state.lock();
-        if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-            state.task = Some(cx.waker().clone());
-        }
+        state.scheduled = None;
+        remember(&mut state.task, cx.waker());
         let mut received = 0;
+        let mut lets_others_write = false;
+        let mut now = shared.clock.now();
         for _ in 0..ROUNDS {
-            let now = shared.clock.now();
-            let mut progress = self.take_inbox(&mut state, cx, now);
+            let mut progress = Self::take_inbox(shared, &mut state, cx, now);
             progress |= self.keep_time(&mut state, cx, now);
             // To a handshake nobody has anything to add.
-            let lets_others_write = state.connection.is_open()
+            lets_others_write = state.connection.is_open()
                 && state.output.is_empty()
                 && state.connection.wants_transmit()
                 && self.turns_given < TURNS_TO_WRITE;
@@ -411,12 +429,14 @@ impl<R: Runtime> Task<R> {
             if !progress && !lets_others_write {
                 return Poll::Pending;
             }
-            if !progress || received >= MAX_READ_BYTES {
+            if !progress || received >= MAX_READ_BYTES || !wakes.is_empty() {
                 break;
             }
+            now = shared.clock.now();
         }
         // Counted however the loop ended: a connection that always has something to read must write too.
-        self.turns_given += 1;
+        self.turns_given += usize::from(lets_others_write);
+        state.scheduled = Some(now);
         // Readers first: what they take frees the buffers for the next turn.
         drop((state, wakes));
         cx.waker().wake_by_ref();
@@ -432,10 +452,10 @@ impl<R: Runtime> Task<R> {
         Poll::Ready(())
     }
 
-    fn take_inbox(&self, state: &mut State, cx: &Context<'_>, now: Instant) -> bool {
+    fn take_inbox(shared: &Shared, state: &mut State, cx: &Context<'_>, now: Instant) -> bool {
         let messages = {
-            let mut inbox = self.shared.inbox.lock();
-            inbox.task = Some(cx.waker().clone());
+            let mut inbox = shared.inbox.lock();
+            remember(&mut inbox.task, cx.waker());
             std::mem::take(&mut inbox.messages)
         };
         let progress = !messages.is_empty();

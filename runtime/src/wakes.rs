@@ -3,6 +3,14 @@
 use smallvec::SmallVec;
 use std::task::Waker;
 
+/// Has `slot` hold the task's waker. A clone is made only if it does not.
+pub(crate) fn remember(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(known) => known.clone_from(waker),
+        None => *slot = Some(waker.clone()),
+    }
+}
+
 /// Tasks to wake, which happens when this is dropped. Made before a lock is taken, it is dropped after it is released, so that a task
 /// that runs at once on another thread does not meet the lock.
 #[derive(Default)]
@@ -11,6 +19,10 @@ pub(crate) struct Wakes(SmallVec<[Waker; 2]>);
 impl Wakes {
     pub(crate) fn add(&mut self, task: impl IntoIterator<Item = Waker>) {
         self.0.extend(task);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
