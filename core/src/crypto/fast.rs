@@ -8,6 +8,8 @@ use super::{
 use crate::identity::{Keypair, PublicKey, RsaPublicKey, SecretKey};
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, PrivateKey};
+use aws_lc_rs::cipher::{self, DecryptionContext, StreamingDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
@@ -22,6 +24,7 @@ use zeroize::Zeroizing;
 /// |---|---|
 /// | key agreement on P-256, P-384, P-521, X25519 | about 9, 4, 5 and 2 times as fast |
 /// | ChaCha20-Poly1305, AES-GCM | about 2 times, 5 for short frames |
+/// | AES in counter mode | about 1.4 times |
 /// | signing and verifying with Ed25519 | about 2 and 1.4 times |
 /// | verifying ECDSA on P-256 | about 6 times |
 /// | verifying RSA | 3 to 5 times |
@@ -30,7 +33,6 @@ use zeroize::Zeroizing;
 /// The rest stays where it is:
 ///
 /// - Codes and hashes are as fast there, and aws-lc's would take 2 KiB more of an idle connection.
-/// - AES in counter mode is faster here, but not in place, and the codes take most of a frame's time.
 /// - ECDSA must be signed by RFC 6979, or a run would not replay; aws-lc draws its nonces. On secp256k1 it also verifies more slowly.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fast;
@@ -63,7 +65,7 @@ impl CryptoProvider for Fast {
     }
 
     fn cipher(&self, cipher: Cipher, key: &[u8], iv: &[u8; 16]) -> Box<dyn StreamCipher> {
-        Portable.cipher(cipher, key, iv)
+        Box::new(KeyStream::new(cipher, key, iv))
     }
 
     fn aead(&self, cipher: AeadCipher, key: &[u8]) -> Box<dyn Aead> {
@@ -180,6 +182,37 @@ impl EphemeralKey for AgreementKey {
         }
         let point = agreement::UnparsedPublicKey::new(self.secret.algorithm(), point);
         agreement::agree(&self.secret, point, InvalidPoint, |secret| Ok(Zeroizing::new(secret.to_vec())))
+    }
+}
+
+/// AES in counter mode, in which to decrypt is to encrypt.
+struct KeyStream(StreamingDecryptingKey);
+
+/// How much of a frame goes at a time through a buffer, since aws-lc does not work in place.
+const PIECE_BYTES: usize = 4 * 1024;
+
+/// The length of AES's blocks.
+const BLOCK_BYTES: usize = 16;
+
+impl KeyStream {
+    fn new(cipher: Cipher, key: &[u8], iv: &[u8; BLOCK_BYTES]) -> Self {
+        let algorithm = match cipher {
+            Cipher::Aes128Ctr => &cipher::AES_128,
+            Cipher::Aes256Ctr => &cipher::AES_256,
+        };
+        let key = UnboundCipherKey::new(algorithm, key).expect("the key has the length of the cipher's keys");
+        let iv = DecryptionContext::Iv128(FixedLength::from(iv));
+        Self(StreamingDecryptingKey::ctr(key, iv).expect("AES has the counter mode"))
+    }
+}
+
+impl StreamCipher for KeyStream {
+    fn apply(&mut self, data: &mut [u8]) {
+        let mut buffer = [0; PIECE_BYTES + BLOCK_BYTES];
+        for piece in data.chunks_mut(PIECE_BYTES) {
+            let done = self.0.update(piece, &mut buffer).expect("the buffer has room for it");
+            piece.copy_from_slice(done.written());
+        }
     }
 }
 
