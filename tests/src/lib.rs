@@ -4,11 +4,13 @@
 //! - [`compliance`]: what a muxer, a security protocol or a protocol must do, yours too.
 //! - [`drivers`]: whole networks of nodes, on loops in virtual time and on a real runtime.
 //! - [`scenario`]: what happens between two nodes, the same on every driver; [`recipe`]: nodes to test with.
+//! - [`dialer`]: the dialer's promises, on random schedules, and a model of its rate limiter.
 //! - [`toy`]: a muxer, a security protocol and two protocols, as a user would write them.
 //! - [`memory`]: a transport that carries streams by itself.
 //! - [`fuzz`]: what the fuzz targets do with their bytes.
 
 pub mod compliance;
+pub mod dialer;
 pub mod drivers;
 pub mod fuzz;
 pub mod laws;

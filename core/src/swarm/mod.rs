@@ -24,6 +24,7 @@
 //! then the one with most streams, then the oldest.
 
 mod connections;
+pub mod dialer;
 mod limits;
 mod streams;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod address;
 mod connection_pair;
+mod dialer;
 mod identify;
 mod identity;
 mod layers;
@@ -19,6 +20,7 @@ mod yamux;
 
 pub use address::address;
 pub use connection_pair::connection_pair;
+pub use dialer::dialer;
 pub use identify::identify;
 pub use identity::{keys, peer_id, pre_shared_key, signed_peer_record};
 pub use mplex::mplex;
@@ -38,6 +40,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("address", address),
     ("connection_pair", connection_pair),
+    ("dialer", dialer),
     ("frame", frame),
     ("identify", identify),
     ("keys", keys),

@@ -4,6 +4,7 @@
 
 mod connection;
 mod courier;
+mod dialer;
 mod greeter;
 mod identify;
 mod negotiation;
@@ -95,6 +96,7 @@ fn every_machine() -> Vec<Proof> {
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),
+        machine(dialer::Dialing),
         layer(Connecting::plain(Role::Dialer)),
         layer(Connecting {
             security: Security::Secio(Crypto::Portable),

@@ -1,0 +1,177 @@
+//! The dialer's promises, as checks on random schedules.
+//!
+//! A *case* is a number, from which all chance in it is drawn: limits, wishes, addresses, results, cancellations and how time passes. A
+//! [`World`] draws what the dialer is told, and a [`Watch`] looks on: after every step it holds what came out against each [`Promise`], and
+//! against a [`Model`] of the rate limiter that is made of lists and obviously right. The model must agree on who holds which token, and who
+//! waits for which.
+//!
+//! The checks are seen to fail on *twins* of the dialer that are broken on purpose ([`Twin`]).
+//!
+//! What is left to others: that a late driver does no harm is for [the laws](crate::laws); the exact delays, all that can be wrong with an
+//! address or a name, and the times of whole dials are tables and scenarios beside the dialer; which connection to a peer is the best, and
+//! the events about connections, are the swarm's.
+
+mod model;
+mod promise;
+mod twin;
+mod watch;
+mod world;
+
+pub use model::Model;
+pub use promise::{Promise, Tally, Violation};
+pub use twin::Twin;
+pub use watch::Watch;
+pub use world::{Draw, NoMemory, World, cost, listening, owner_of_name, peer};
+
+use peerwork_core::machine::Machine;
+use peerwork_core::seed::Seed;
+use peerwork_core::swarm::dialer::{
+    BackoffConfig, BlackHoleConfig, Dialer, DialerConfig, DialerInput, DialerOutput,
+};
+use peerwork_core::time::Instant;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Inputs and waits of a case.
+const STEPS: usize = 120;
+
+/// The most inputs and waits that are drawn from bytes.
+const MAX_STEPS: usize = 400;
+
+/// When a case starts: not at the origin, so that there is an earlier time.
+const START: Instant = Instant::from_nanos(1_000_000_000_000);
+
+/// Limits so small that a case meets them.
+pub fn config(draw: Draw<'_>) -> DialerConfig {
+    DialerConfig {
+        max_attempts_per_peer: 1 + draw(4) as usize,
+        max_descriptors: 1 + draw(6) as usize,
+        attempt_timeout: Duration::from_secs(15),
+        local_attempt_timeout: Duration::from_secs(5),
+        dial_timeout: Duration::from_secs(60),
+        max_addresses: 4 + draw(12) as usize,
+        max_dials: 4 + draw(20) as usize,
+        backoff: BackoffConfig::default(),
+        black_hole: BlackHoleConfig { window: 6, min_successes: 2 },
+        max_lookups: 1 + draw(6) as usize,
+        max_name_depth: 2,
+        dialable: Arc::new(NoMemory),
+    }
+}
+
+/// Runs a case with a sound dialer, or a broken one. Returns how often there was something to check about each promise, and what happened, to
+/// compare runs.
+///
+/// # Errors
+/// The first promise that was broken.
+pub fn run(case: u64, twin: Option<Twin>) -> Result<(Tally, Vec<String>), Violation> {
+    let mut seed = Seed::reproducible(case).child("dialer");
+    let machine_seed = seed.child("machine");
+    let mut bench = Bench::new(machine_seed, twin, &mut |bound| seed.below(bound));
+    match bench.run(STEPS, &mut |bound| seed.below(bound)) {
+        Ok(()) => Ok((bench.watch.tally(), bench.log)),
+        Err((promise, what)) => {
+            Err(Violation { case, promise, what: format!("{what}\nafter{}", bench.latest()) })
+        }
+    }
+}
+
+/// Runs what bytes say, each of which is a choice.
+///
+/// # Panics
+/// A promise is broken.
+pub fn run_bytes(data: &[u8]) {
+    let mut choices = data.iter().copied();
+    let mut draw = |bound: u64| {
+        let bytes = if bound <= 256 { 1 } else { 3 };
+        (0..bytes).fold(0, |number, _| number << 8 | u64::from(choices.next().unwrap_or_default())) % bound
+    };
+    let mut bench = Bench::new(Seed::reproducible(0), None, &mut draw);
+    if let Err((promise, what)) = bench.run(data.len().min(MAX_STEPS), &mut draw) {
+        panic!("{promise:?} is broken: {what}\nafter{}", bench.latest());
+    }
+}
+
+type Broken = (Promise, String);
+
+struct Bench {
+    dialer: Dialer,
+    twin: Option<Twin>,
+    watch: Watch,
+    world: World,
+    now: Instant,
+    /// All inputs and outputs.
+    log: Vec<String>,
+}
+
+impl Bench {
+    fn new(seed: Seed, twin: Option<Twin>, draw: Draw<'_>) -> Self {
+        let config = config(draw);
+        let dialer = Dialer::new(Twin::config(twin, &config), peer(0), seed, START);
+        let (watch, world) = (Watch::new(&config), World::default());
+        Self { dialer, twin, watch, world, now: START, log: Vec::new() }
+    }
+
+    fn latest(&self) -> String {
+        self.log.iter().rev().take(40).rev().map(|line| format!("\n  {line}")).collect()
+    }
+
+    fn run(&mut self, steps: usize, draw: Draw<'_>) -> Result<(), Broken> {
+        for _ in 0..steps {
+            let input = if draw(4) == 0 { None } else { self.world.draw(draw) };
+            match input {
+                Some(input) => self.step(Some(input))?,
+                None => self.wait(draw)?,
+            }
+        }
+        if draw(2) == 0 {
+            self.step(Some(DialerInput::ShutDown))?;
+            let input = self.world.draw(draw);
+            self.step(input)?;
+        }
+        while let Some(input) = self.world.wind_down() {
+            self.step(Some(input))?;
+        }
+        self.pass(Duration::from_secs(100))?;
+        self.watch.expect_quiet(&self.dialer)
+    }
+
+    /// A moment, or exactly up to the deadline, or longer.
+    fn wait(&mut self, draw: Draw<'_>) -> Result<(), Broken> {
+        let moment = Duration::from_millis(draw(600));
+        let to_deadline = self.dialer.poll_timeout().map(|deadline| deadline.at.saturating_since(self.now));
+        let wait = match (draw(6), to_deadline) {
+            (0..3, _) | (_, None) => moment,
+            (3 | 4, Some(wait)) => wait,
+            (_, Some(_)) => Duration::from_millis(draw(12_000)),
+        };
+        self.pass(wait)
+    }
+
+    fn pass(&mut self, wait: Duration) -> Result<(), Broken> {
+        let end = self.now + wait;
+        while let Some(deadline) = self.dialer.poll_timeout().filter(|deadline| deadline.at <= end) {
+            self.now = self.now.max(deadline.at);
+            self.step(None)?;
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn step(&mut self, input: Option<DialerInput>) -> Result<(), Broken> {
+        if let Some(input) = &input {
+            self.log.push(format!("{:?} in  {input:?}", self.now));
+        }
+        match input.clone().and_then(|input| Twin::input(self.twin, &self.dialer, input)) {
+            Some(input) => self.dialer.handle_input(input, self.now),
+            None => self.dialer.handle_timeout(self.now),
+        }
+        let mut outputs: Vec<DialerOutput> = std::iter::from_fn(|| self.dialer.poll_output()).collect();
+        Twin::output(self.twin, &mut outputs);
+        for output in &outputs {
+            self.log.push(format!("{:?} out {output:?}", self.now));
+            self.world.hear(output);
+        }
+        self.watch.step(input.as_ref(), &outputs, &self.dialer, self.now)
+    }
+}
