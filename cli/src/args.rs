@@ -66,6 +66,21 @@ Examples:
         #[command(flatten)]
         options: NodeOptions,
     },
+    /// Connect to a peer that may be at several addresses, and show how each of them fares
+    ///
+    /// All addresses are those of one peer, or of whoever answers first. They are dialled in an order and at a pace that finds a good
+    /// one soon and does not try them all at once; the first that answers wins.
+    #[command(after_help = "\
+Examples:
+  peerwork dial /ip4/127.0.0.1/tcp/4001 /ip6/::1/tcp/4001
+  peerwork dial /dnsaddr/bootstrap.libp2p.io/p2p/QmNnooDu7bfjPFoTZYxMNLWUQJyrVwtbZg5gBMjTezGAJN")]
+    Dial {
+        /// Where the peer may be, such as /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... or /dnsaddr/NAME
+        #[arg(value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+        #[command(flatten)]
+        options: NodeOptions,
+    },
     /// Measure the round trip to a peer
     #[command(after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10")]
     Ping {
@@ -288,6 +303,7 @@ impl Command {
         match self {
             Self::Demo { .. } => "demo",
             Self::Listen { .. } => "listen",
+            Self::Dial { .. } => "dial",
             Self::Ping { .. } => "ping",
             Self::Identify { .. } => "identify",
             Self::Echo { .. } => "echo",

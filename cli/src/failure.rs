@@ -5,11 +5,14 @@ use crate::key_file::KeyFileError;
 use peerwork_tokio::core::address::{InvalidAddress, Multiaddr, with_peer_id};
 use peerwork_tokio::core::connection::ConnectionError;
 use peerwork_tokio::core::crypto::UnsupportedKey;
+use peerwork_tokio::core::identity::InvalidPeerInfo;
 use peerwork_tokio::core::protocols::StreamError;
 use peerwork_tokio::core::protocols::identify::IdentifyError;
 use peerwork_tokio::core::protocols::ping::PingError;
+use peerwork_tokio::core::swarm::dialer::AttemptError;
 use peerwork_tokio::core::swarm::{DialError, ListenError, TransportError};
 use peerwork_tokio::{MeasureError, ProtocolTaken, RequestError, StartError, Stopped};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -28,13 +31,16 @@ pub(crate) enum Failure {
         error: InvalidAddress,
     },
     /// The peer cannot be reached.
-    #[error("cannot connect to {address}: {}", explain_dial(.address, .error))]
+    #[error("cannot connect to {target}: {}", explain_dial(.target, .error))]
     Dial {
-        /// Where it should be.
-        address: Multiaddr,
-        /// Why. Boxed, since it can hold two peer ids.
-        error: Box<DialError>,
+        /// Who or where it should be.
+        target: String,
+        /// Why.
+        error: DialError,
     },
+    /// The addresses are those of several peers.
+    #[error("{0}")]
+    Peers(InvalidPeerInfo),
     /// The node cannot listen.
     #[error("cannot listen on {address}: {}", explain_listen(.error))]
     Listen {
@@ -99,9 +105,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The peer at `address` cannot be reached.
-    pub(crate) fn dial(address: Multiaddr, error: DialError) -> Self {
-        Self::Dial { address, error: Box::new(error) }
+    /// `target` cannot be reached.
+    pub(crate) fn dial(target: impl fmt::Display, error: DialError) -> Self {
+        Self::Dial { target: target.to_string(), error }
     }
 }
 
@@ -128,29 +134,44 @@ fn explain_address(error: &InvalidAddress) -> String {
     format!("{error}{advice}")
 }
 
-fn explain_dial(address: &Multiaddr, error: &DialError) -> String {
+fn explain_dial(target: &str, error: &DialError) -> String {
+    match error {
+        DialError::Failed(failures) => match &failures[..] {
+            [(address, error)] if target.starts_with(&address.to_string()) => explain_attempt(address, error),
+            // A name led to it.
+            [(address, error)] => format!("{address}: {}", explain_attempt(address, error)),
+            _ => error.to_string(),
+        },
+        DialError::Timeout(_) => format!("{error}; give it more --timeout"),
+        DialError::SelfDial => format!("{error}; use another address, or another key file"),
+        DialError::NoAddresses => "no address of this peer is known; say one".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn explain_attempt(address: &Multiaddr, error: &AttemptError) -> String {
     let advice = match error {
-        DialError::Address(error) | DialError::Transport(TransportError::Address(error)) => {
+        AttemptError::Address(error) | AttemptError::Transport(TransportError::Address(error)) => {
             return explain_address(error);
         }
-        DialError::WrongPeer { actual, .. } => {
+        AttemptError::WrongPeer { actual, .. } => {
             let address = with_peer_id(address.clone(), actual);
             return format!("{error}; if that is the one you want, use {address}");
         }
-        DialError::SelfDial => "; use another address, or another key file",
-        DialError::Transport(TransportError::Refused) => {
+        AttemptError::SelfDial => "; use another address, or another key file",
+        AttemptError::Transport(TransportError::Refused) => {
             "; start a node there, for instance with peerwork listen"
         }
-        DialError::Timeout | DialError::Connection(ConnectionError::HandshakeTimeout) => {
+        AttemptError::Timeout | AttemptError::Connection(ConnectionError::HandshakeTimeout) => {
             "; see whether a libp2p node runs there, or give it more --timeout"
         }
-        DialError::Connection(ConnectionError::PrivateNetwork(_) | ConnectionError::Reflected) => {
+        AttemptError::Connection(ConnectionError::PrivateNetwork(_) | ConnectionError::Reflected) => {
             "; see whether the peer uses the same --private-network file"
         }
-        DialError::Connection(ConnectionError::Negotiation { what: "muxer", .. }) => {
+        AttemptError::Connection(ConnectionError::Negotiation { what: "muxer", .. }) => {
             "; see whether a libp2p node runs there, or use another --muxer"
         }
-        DialError::Connection(ConnectionError::Negotiation { .. }) => {
+        AttemptError::Connection(ConnectionError::Negotiation { .. }) => {
             "; see whether a libp2p node runs there, or use another --security"
         }
         _ => "",

@@ -3,6 +3,7 @@
 //! ```text
 //! peerwork demo                      two nodes meet in one process, explained step by step
 //! peerwork listen                    a node that others can reach
+//! peerwork dial ADDRESS...           how does each address of a peer fare?
 //! peerwork ping ADDRESS [COUNT]      how long does a round trip take?
 //! peerwork identify ADDRESS          what is there?
 //! peerwork echo ADDRESS [BYTES]      do bytes come back, and how fast?

@@ -93,7 +93,8 @@ fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Key
     let timeout = options.timeout;
     let mut builder = NodeBuilder::new().identity(identity).configure(|config| {
         config.swarm.connection.crypto = crypto;
-        config.swarm.dial_timeout = timeout;
+        config.swarm.dialer.attempt_timeout = timeout;
+        config.swarm.dialer.local_attempt_timeout = timeout;
         config.swarm.connection.handshake_timeout = timeout;
         config.swarm.connection.negotiation_timeout = timeout;
         config.swarm.connection.close_timeout = CLOSE_TIMEOUT;

@@ -38,6 +38,7 @@
 //!
 //! ```
 //! use bytes::BytesMut;
+//! use peerwork_core::address::Multiaddr;
 //! use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
 //! use peerwork_core::protocols::Target;
 //! use peerwork_core::swarm::{SwarmEvent, SwarmInput};
@@ -50,7 +51,7 @@
 //! let mut nodes = [build(1)?, build(2)?];
 //! nodes[1].handle_protocol(chat.clone(), now);
 //! let listener = nodes[1].listen("/ip4/10.0.0.2/tcp/4001".parse()?, now);
-//! nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse()?, now);
+//! nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse::<Multiaddr>()?, now);
 //! // There is one connection; each node has its own id for it, and what is on the way to it.
 //! let (mut ids, mut wires) = ([None, None], [BytesMut::new(), BytesMut::new()]);
 //! let (mut reading, mut heard) = (None, Vec::new());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use bytes::{Buf, Bytes, BytesMut};
+use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::{ConnectionId, StreamEvent};
 use peerwork_core::machine::{Close, End};
 use peerwork_core::muxer::mplex::Mplex;
@@ -79,7 +80,7 @@ impl Net {
     }
 
     fn dial(&mut self) -> ConnectionId {
-        self.nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), self.now);
+        self.nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse::<Multiaddr>().unwrap(), self.now);
         self.run();
         *self.ends[0].last_key_value().unwrap().0
     }

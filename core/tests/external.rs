@@ -47,7 +47,7 @@ impl Net {
     }
 
     fn dial(&mut self, number: usize) {
-        self.nodes[number].dial(OUTSIDE.parse().unwrap(), NOW);
+        self.nodes[number].dial(OUTSIDE.parse::<Multiaddr>().unwrap(), NOW);
         self.run();
     }
 

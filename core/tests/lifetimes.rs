@@ -14,6 +14,7 @@ use peerwork_core::node::{NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::ping::{PingCommand, PingEvent, PingId};
 use peerwork_core::protocols::{StreamError, Target};
 use peerwork_core::security::secio::Secio;
+use peerwork_core::swarm::dialer::AttemptError;
 use peerwork_core::swarm::{DialError, SwarmEvent, SwarmInput};
 use std::time::Duration;
 
@@ -33,12 +34,16 @@ fn a_silent_peer_costs_the_handshake_timeout() {
     pair.cut = true;
     let dial = pair.nodes[0].dial(Pair::address(), pair.now);
     pair.run();
-    pair.pass(Duration::from_secs(15) - NANOSECOND);
-    assert!(!pair.events[0].iter().any(|event| matches!(event, SwarmEvent::DialFailed { .. })));
+    // A private address has five seconds to become a connection, and a remote fifteen.
+    pair.pass(Duration::from_secs(5) - NANOSECOND);
+    assert_eq!(pair.events[0], []);
     pair.pass(NANOSECOND);
-    let error = DialError::Connection(ConnectionError::HandshakeTimeout);
+    let error = DialError::Failed(vec![(Pair::address(), AttemptError::Timeout)]);
     assert_eq!(error.blame(), Blame::Timeout);
     assert_eq!(pair.events[0], [SwarmEvent::DialFailed { dial, error }]);
+    pair.pass(Duration::from_secs(10) - NANOSECOND);
+    assert!(matches!(pair.events[1][..], [SwarmEvent::Listening { .. }]));
+    pair.pass(NANOSECOND);
     assert!(matches!(
         pair.events[1].last(),
         Some(SwarmEvent::IncomingFailed { error: ConnectionError::HandshakeTimeout, .. })

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use bytes::BytesMut;
+use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::{Connection, ConnectionId};
 use peerwork_core::crypto::{CryptoProvider, Portable};
 use peerwork_core::machine::Close;
@@ -61,7 +62,7 @@ impl Net {
     }
 
     fn dial(&mut self) {
-        self.nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse().unwrap(), NOW);
+        self.nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse::<Multiaddr>().unwrap(), NOW);
         self.run();
     }
 

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 use bytes::BytesMut;
+use peerwork_core::address::Multiaddr;
 use peerwork_core::node::{BuildError, LocalNode, LocalOutput, NodeBuilder, NodeCommand, NodeEvent};
 use peerwork_core::protocols::RequestId;
 use peerwork_core::seed::Seed;
@@ -24,7 +25,7 @@ fn ask() -> Result<String, Box<dyn Error>> {
     let (alice, bob) = (0, 1);
     let mut nodes = [build("", 1)?, build("today is a good day", 2)?];
     let listener = nodes[bob].listen("/ip4/10.0.0.2/tcp/4001".parse()?, NOW);
-    nodes[alice].dial("/ip4/10.0.0.2/tcp/4001".parse()?, NOW);
+    nodes[alice].dial("/ip4/10.0.0.2/tcp/4001".parse::<Multiaddr>()?, NOW);
     // Each node has its own id for the connection, and a wire that leads to it.
     let mut ends = [None, None];
     let mut wires = [BytesMut::new(), BytesMut::new()];

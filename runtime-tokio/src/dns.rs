@@ -4,10 +4,11 @@ use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
-use peerwork_runtime::{BoxFuture, Family, ResolveError, Resolver};
-use std::net::{IpAddr, SocketAddr};
+use peerwork_core::swarm::dialer::{RecordKind, Records};
+use peerwork_runtime::{BoxFuture, ResolveError, Resolver};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Name resolution by DNS over UDP and TCP, after a look at the system's hosts file.
@@ -82,23 +83,45 @@ impl Servers {
 }
 
 impl Client {
-    async fn lookup(&self, name: Name, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
-        let kind = match family {
-            Family::Ip4 => RecordType::A,
-            Family::Ip6 => RecordType::AAAA,
+    async fn lookup(&self, name: Name, kind: RecordKind) -> Result<Records, ResolveError> {
+        let record_type = match kind {
+            RecordKind::Ip4 => RecordType::A,
+            RecordKind::Ip6 => RecordType::AAAA,
+            RecordKind::Txt => RecordType::TXT,
         };
-        let lookup = match self.hosts.lookup_static_host(&Query::query(name.clone(), kind)) {
+        let lookup = match self.hosts.lookup_static_host(&Query::query(name.clone(), record_type)) {
             Some(lookup) => lookup,
             None => self
                 .resolver
                 .as_ref()
                 .map_err(Clone::clone)?
-                .lookup(name, kind)
+                .lookup(name, record_type)
                 .await
                 .map_err(resolve_error)?,
         };
-        let addresses: Vec<_> = lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
-        if addresses.is_empty() { Err(ResolveError::NotFound) } else { Ok(addresses) }
+        let answers = lookup.answers().iter().map(|record| &record.data);
+        match kind {
+            RecordKind::Ip4 | RecordKind::Ip6 => {
+                let addresses: Vec<_> = answers.filter_map(RData::ip_addr).collect();
+                if addresses.is_empty() {
+                    Err(ResolveError::NotFound)
+                } else {
+                    Ok(Records::Addresses(addresses))
+                }
+            }
+            RecordKind::Txt => {
+                let texts: Vec<_> = answers.filter_map(text).collect();
+                if texts.is_empty() { Err(ResolveError::NotFound) } else { Ok(Records::Texts(texts)) }
+            }
+        }
+    }
+}
+
+/// The text of a TXT record, its parts joined; `None` for other records, and for bytes that are no text.
+fn text(data: &RData) -> Option<String> {
+    match data {
+        RData::TXT(txt) => String::from_utf8(txt.txt_data.concat()).ok(),
+        _ => None,
     }
 }
 
@@ -111,11 +134,11 @@ fn resolve_error(error: NetError) -> ResolveError {
 }
 
 impl Resolver for Dns {
-    fn resolve(&self, name: &str, family: Family) -> BoxFuture<Result<Vec<IpAddr>, ResolveError>> {
+    fn lookup(&self, name: &str, kind: RecordKind) -> BoxFuture<Result<Records, ResolveError>> {
         let (dns, name) = (self.clone(), Name::from_utf8(name));
         Box::pin(async move {
             let name = name.map_err(|_| ResolveError::BadName("it cannot be a name in DNS"))?;
-            let result = dns.client().lookup(name, family).await;
+            let result = dns.client().lookup(name, kind).await;
             if let Err(ResolveError::Failed(_)) = result {
                 dns.forget();
             }

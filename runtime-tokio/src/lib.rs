@@ -81,7 +81,7 @@
 //!     let memory = Memory::default();
 //!     let server = NodeBuilder::new().transport(memory.clone()).tcp().listen("/memory/7".parse()?).start().await?;
 //!     let client = NodeBuilder::new().transport(memory).start().await?;
-//!     let connected = client.dial("/memory/7".parse()?).await?;
+//!     let connected = client.dial("/memory/7".parse::<Multiaddr>()?).await?;
 //!     assert_eq!(connected.peer, server.local_peer());
 //!     client.ping(connected.peer).await?;
 //!     Ok(())

@@ -1,18 +1,17 @@
-//! Names in dialled addresses: hickory's resolver against a name server on loopback, and what TCP makes of its answers.
+//! Names in dialled addresses: hickory's resolver against a name server on loopback, and what the dialer makes of its answers.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use peerwork_core::address::{self, Multiaddr, Protocol};
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::security::secio::Secio;
-use peerwork_core::swarm::{DialError, TransportError};
-use peerwork_tokio::{
-    BoxFuture, Dns, Family, MAX_RESOLVED_ADDRESSES, Node, NodeBuilder, RequestError, ResolveError, Resolver,
-    Runtime, Tcp, Tokio, Transport,
-};
-use std::future::{pending, ready};
+use peerwork_core::swarm::dialer::{AttemptError, RecordKind, Records};
+use peerwork_core::swarm::{DialError, DialTarget, TransportError};
+use peerwork_tokio::{BoxFuture, Dns, Node, NodeBuilder, RequestError, ResolveError, Resolver};
+use std::collections::BTreeMap;
+use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -21,8 +20,11 @@ fn builder() -> NodeBuilder {
     NodeBuilder::new().security(Secio::default()).muxer(Mplex::default())
 }
 
-/// The number of A records; all other questions are for AAAA.
+/// The number of A records.
 const A: u16 = 1;
+
+/// The number of TXT records; all other questions are for AAAA.
+const TXT: u16 = 16;
 
 /// How many addresses the name `many.example.org` has.
 const MANY: u16 = 1_000;
@@ -30,6 +32,7 @@ const MANY: u16 = 1_000;
 /// What the name server says.
 enum Answer {
     Addresses(Vec<IpAddr>),
+    Texts(Vec<String>),
     /// Too long for UDP.
     Long(Vec<IpAddr>),
     NoSuchName,
@@ -38,9 +41,16 @@ enum Answer {
     Silence,
 }
 
+/// The TXT records, by name.
+static TEXTS: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
+
 fn answer(name: &str, kind: u16) -> Answer {
     let is_ip4 = kind == A;
     match name {
+        _ if kind == TXT => match TEXTS.lock().unwrap().get(name) {
+            Some(texts) => Answer::Texts(texts.clone()),
+            None => Answer::NoSuchName,
+        },
         "both.example.org" if is_ip4 => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
         "both.example.org" => Answer::Addresses(vec![Ipv6Addr::LOCALHOST.into()]),
         "four.example.org" if is_ip4 => Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()]),
@@ -66,9 +76,16 @@ fn reply(query: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
     }
     let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
     let question = &query[12..at + 5];
-    let (flags, addresses) = match answer(&name.join("."), kind) {
-        Answer::Addresses(addresses) => (0x8180u16, addresses),
-        Answer::Long(addresses) if over_tcp => (0x8180, addresses),
+    let octets = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let (flags, records): (u16, Vec<Vec<u8>>) = match answer(&name.join("."), kind) {
+        Answer::Addresses(addresses) => (0x8180, addresses.into_iter().map(octets).collect()),
+        Answer::Texts(texts) => {
+            (0x8180, texts.iter().map(|text| [&[text.len() as u8], text.as_bytes()].concat()).collect())
+        }
+        Answer::Long(addresses) if over_tcp => (0x8180, addresses.into_iter().map(octets).collect()),
         Answer::Long(_) => (0x8380, Vec::new()),
         Answer::NoSuchName => (0x8183, Vec::new()),
         Answer::ServerFailure => (0x8182, Vec::new()),
@@ -76,17 +93,15 @@ fn reply(query: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
         Answer::Silence => return None,
     };
     let mut reply = query[..2].to_vec();
-    for number in [flags, 1, addresses.len() as u16, 0, 0] {
+    for number in [flags, 1, records.len() as u16, 0, 0] {
         reply.extend(number.to_be_bytes());
     }
     reply.extend(question);
-    for address in addresses {
+    for record in records {
         // The name in the question; the kind; the internet; a minute.
         reply.extend([0xc0, 12, 0, kind as u8, 0, 1, 0, 0, 0, 60]);
-        match address {
-            IpAddr::V4(ip) => reply.extend([&[0, 4][..], &ip.octets()].concat()),
-            IpAddr::V6(ip) => reply.extend([&[0, 16][..], &ip.octets()].concat()),
-        }
+        reply.extend((record.len() as u16).to_be_bytes());
+        reply.extend(record);
     }
     Some(reply)
 }
@@ -147,9 +162,12 @@ async fn bounded<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), test).await.expect("the test ends in time")
 }
 
-async fn transport_error(node: &Node, address: &str) -> TransportError {
+/// Why the one address failed that a dial led to.
+async fn cause(node: &Node, address: &str) -> AttemptError {
     match node.dial(parse(address)).await {
-        Err(RequestError::Failed(DialError::Transport(error))) => error,
+        Err(RequestError::Failed(DialError::Failed(failures))) if failures.len() == 1 => {
+            failures[0].1.clone()
+        }
         other => panic!("{address}: {other:?}"),
     }
 }
@@ -188,9 +206,9 @@ async fn a_wrong_peer_behind_a_name_is_found_out() {
         let expected = dialer.dial(address::with_peer_id(address.clone(), &listener.local_peer())).await;
         assert_eq!(expected.unwrap().peer, listener.local_peer());
         let other = builder().start().await.unwrap().local_peer();
-        let wrong = DialError::WrongPeer { expected: other, actual: listener.local_peer() };
-        let error = dialer.dial(address::with_peer_id(address, &other)).await.unwrap_err();
-        assert_eq!(error, RequestError::Failed(wrong));
+        let wrong = AttemptError::WrongPeer { expected: other, actual: listener.local_peer() };
+        let address = address::with_peer_id(address, &other).to_string();
+        assert_eq!(cause(&dialer, &address).await, wrong);
     })
     .await;
 }
@@ -199,17 +217,17 @@ async fn a_wrong_peer_behind_a_name_is_found_out() {
 async fn names_without_addresses() {
     bounded(async {
         let (dialer, _listener, port) = pair(name_server().await).await;
-        let not_found = "it has no such addresses; see whether it is spelled right";
+        let not_found = "it has no such records; see whether it is spelled right";
         for name in ["dns/nowhere.example.org", "dns6/four.example.org", "dns4/nowhere.example.org"] {
-            let error = transport_error(&dialer, &format!("/{name}/tcp/{port}")).await;
+            let error = cause(&dialer, &format!("/{name}/tcp/{port}")).await;
             let name = name.split('/').nth(1).unwrap();
             assert_eq!(error.to_string(), format!("the name {name} is not resolved: {not_found}"));
         }
-        let told = transport_error(&dialer, "/dns4/failure.example.org/tcp/1").await.to_string();
+        let told = cause(&dialer, "/dns4/failure.example.org/tcp/1").await.to_string();
         let start = "the name failure.example.org is not resolved: the name servers give no answer: ";
         assert!(told.starts_with(start), "{told}");
-        let error = transport_error(&dialer, "/dns4/a b/tcp/1").await;
-        assert!(matches!(error, TransportError::Name { .. }), "{error}");
+        let error = cause(&dialer, "/dns4/a b/tcp/1").await;
+        assert!(matches!(error, AttemptError::Transport(TransportError::Name { .. })), "{error}");
     })
     .await;
 }
@@ -219,20 +237,48 @@ async fn of_a_huge_answer_the_first_are_tried() {
     bounded(async {
         let (dialer, listener, port) = pair(name_server().await).await;
         // Nobody listens on the other loopback addresses.
-        let TransportError::AllFailed(failures) =
-            transport_error(&dialer, &format!("/dns/many.example.org/tcp/{port}")).await
-        else {
-            panic!("every address refuses")
-        };
-        assert_eq!(failures.len(), MAX_RESOLVED_ADDRESSES);
-        assert!(failures.iter().all(|(_, error)| *error == TransportError::Refused), "{failures:?}");
-        let (first, _) = &failures[0];
-        let told = TransportError::AllFailed(failures[..1].to_vec()).to_string();
+        let dialed = dialer.dial(parse(&format!("/dns/many.example.org/tcp/{port}"))).await.unwrap_err();
+        let RequestError::Failed(DialError::Failed(failures)) = dialed else { panic!("{dialed}") };
+        let (refused, others): (Vec<_>, Vec<_>) = failures
+            .iter()
+            .map(|(_, error)| error)
+            .partition(|error| **error == AttemptError::Transport(TransportError::Refused));
+        assert!((50..=100).contains(&refused.len()), "{failures:?}");
+        assert_eq!(others, [&AttemptError::TooMany]);
+        let direct = dialer.dial(parse(&format!("/ip4/127.0.0.1/tcp/{port}"))).await.unwrap();
+        assert_eq!(direct.peer, listener.local_peer());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_of_nodes_lead_to_addresses() {
+    bounded(async {
+        let (dialer, listener, port) = pair(name_server().await).await;
+        let peer = listener.local_peer();
+        let text = |address: &str| format!("dnsaddr={address}");
+        let other = builder().start().await.unwrap().local_peer();
+        TEXTS.lock().unwrap().extend([
+            (
+                "_dnsaddr.node.example.org".to_owned(),
+                vec![
+                    text(&format!("/ip4/127.0.0.1/tcp/1/p2p/{other}")),
+                    text(&format!("/dnsaddr/deeper.example.org/p2p/{peer}")),
+                    "something else".to_owned(),
+                ],
+            ),
+            (
+                "_dnsaddr.deeper.example.org".to_owned(),
+                vec![text(&format!("/dns4/four.example.org/tcp/{port}/p2p/{peer}"))],
+            ),
+            ("_dnsaddr.loop.example.org".to_owned(), vec![text("/dnsaddr/loop.example.org")]),
+        ]);
+        let connected = dialer.dial(parse(&format!("/dnsaddr/node.example.org/p2p/{peer}"))).await.unwrap();
         assert_eq!(
-            told,
-            format!("none of the name's addresses could be reached: {first}: connection refused: nobody listens there")
+            (connected.peer, connected.remote_address),
+            (peer, parse(&format!("/ip4/127.0.0.1/tcp/{port}")))
         );
-        assert_eq!(listener.local_peer(), dialer.dial(parse(&format!("/ip4/127.0.0.1/tcp/{port}"))).await.unwrap().peer);
+        dialer.dial(parse("/dnsaddr/loop.example.org")).await.unwrap_err();
     })
     .await;
 }
@@ -250,52 +296,52 @@ async fn the_hosts_file_is_read() {
     .await;
 }
 
-/// A resolver with one answer, or none ever.
-struct Fixed(Option<Vec<IpAddr>>);
+/// A resolver that never answers.
+struct Silent;
 
-impl Resolver for Fixed {
-    fn resolve(&self, _: &str, _: Family) -> BoxFuture<Result<Vec<IpAddr>, ResolveError>> {
-        match self.0.clone() {
-            Some(addresses) => Box::pin(ready(Ok(addresses))),
-            None => Box::pin(pending()),
-        }
+impl Resolver for Silent {
+    fn lookup(&self, _: &str, _: RecordKind) -> BoxFuture<Result<Records, ResolveError>> {
+        Box::pin(pending())
     }
-}
-
-fn dial(resolver: impl Resolver, address: &str) -> impl Future<Output = Result<Multiaddr, TransportError>> {
-    let tcp = Tcp::new(Tokio::current().unwrap(), Arc::new(resolver));
-    let dialing = tcp.dial(parse(address));
-    async { Ok(dialing.await?.remote_address) }
 }
 
 #[tokio::test(start_paused = true)]
 async fn silent_name_servers_are_not_waited_for_without_end() {
+    let node = builder().resolver(Silent).start().await.unwrap();
     let silent = "the name a is not resolved: no name server answered within 10 s";
-    let error = dial(Fixed(None), "/dns/a/tcp/1").await.unwrap_err();
-    assert_eq!(error.to_string(), silent);
+    assert_eq!(cause(&node, "/dns4/a/tcp/1").await.to_string(), silent);
+    let node = builder().resolver(name_server().await).start().await.unwrap();
     for name in ["silence.example.org", "garbage.example.org"] {
-        let error = dial(name_server().await, &format!("/dns4/{name}/tcp/1")).await.unwrap_err();
-        assert!(matches!(error, TransportError::Name { .. }), "{error}");
+        let error = cause(&node, &format!("/dns4/{name}/tcp/1")).await;
+        assert!(matches!(error, AttemptError::Transport(TransportError::Name { .. })), "{error}");
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_silent_address_gives_way_to_the_next() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    // A listener whose queue is full does not answer.
-    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    full.bind(&SocketAddr::from(([127, 9, 9, 9], port)).into()).unwrap();
-    full.listen(0).unwrap();
-    let mut waiting = Vec::new();
-    for _ in 0..3 {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        // It is in progress when this returns.
-        drop(socket.connect(&full.local_addr().unwrap()));
-        waiting.push(socket);
-    }
-    let addresses = [[127, 8, 8, 8], [127, 9, 9, 9], [127, 0, 0, 1]].map(IpAddr::from).to_vec();
-    let reached = dial(Fixed(Some(addresses)), &format!("/dns4/a/tcp/{port}")).await;
-    assert_eq!(reached, Ok(parse(&format!("/ip4/127.0.0.1/tcp/{port}"))));
+    bounded(async {
+        let listener = builder().start().await.unwrap();
+        let listening = listener.listen(parse("/ip4/127.0.0.1/tcp/0")).await.unwrap();
+        let (listening, _) = address::split_peer_id(&listening.address).unwrap();
+        let port = address::tcp_socket_address(&listening).unwrap().port();
+        // A listener whose queue is full does not answer.
+        let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        full.bind(&SocketAddr::from(([127, 9, 9, 9], port)).into()).unwrap();
+        full.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            // It is in progress when this returns.
+            drop(socket.connect(&full.local_addr().unwrap()));
+            waiting.push(socket);
+        }
+        let addresses = [[127, 9, 9, 9], [127, 8, 8, 8], [127, 0, 0, 1]];
+        let addresses =
+            addresses.map(|ip| address::from_socket_address(SocketAddr::from((ip, port)))).to_vec();
+        let dialer = builder().start().await.unwrap();
+        let connected = dialer.dial(DialTarget { peer: None, addresses }).await.unwrap();
+        assert_eq!(connected.remote_address, listening);
+    })
+    .await;
 }

@@ -1,6 +1,7 @@
 //! Putting a node together and starting it.
 
 use crate::clock::wall_clock;
+use crate::driver::Surroundings;
 use crate::node::{Node, StartError};
 use crate::resolver::Resolver;
 use crate::runtime::Runtime;
@@ -150,7 +151,7 @@ impl<P, R: Runtime> NodeBuilder<P, R> {
         self
     }
 
-    /// Sets what resolves the names in addresses of TCP, in place of the runtime's.
+    /// Sets what looks up the names in addresses, in place of the runtime's.
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolver) -> Self {
         self.resolver = Some(Arc::new(resolver));
@@ -201,10 +202,11 @@ where
         }
         let resolver = resolver.unwrap_or_else(|| runtime.resolver());
         let made = transports.into_iter().map(|choice| match choice {
-            Choice::Tcp => Box::new(Tcp::new(runtime.clone(), resolver.clone())),
+            Choice::Tcp => Box::new(Tcp::new(runtime.clone())),
             Choice::Own(transport) => transport,
         });
-        let node = Node::start(node, seed, Transports(made.collect()), runtime.clone())?;
+        let surroundings = Surroundings { transports: Transports(made.collect()), resolver, runtime };
+        let node = Node::start(node, seed, surroundings)?;
         for address in addresses {
             if let Err(error) = node.listen(address.clone()).await {
                 return Err(StartError::Listen { address, error });

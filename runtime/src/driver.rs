@@ -7,6 +7,7 @@ use crate::events::{Event, Events, Subscribers};
 use crate::mailbox;
 use crate::node::{Connected, Listening};
 use crate::requests::{Reply, Request, Requests, answer, fail};
+use crate::resolver::{LOOKUP_TIMEOUT, ResolveError, Resolver};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::stream::Stream;
 use crate::transport::{Link, Listener, Socket, Transports};
@@ -21,8 +22,10 @@ use peerwork_core::machine::Machine;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{Node, NodeCommand, NodeEvent};
 use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
+use peerwork_core::swarm::dialer::{LookupId, RecordKind, Records};
 use peerwork_core::swarm::{
-    DialError, DialId, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
+    DialError, DialId, DialOptions, DialTarget, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput,
+    TransportError,
 };
 use peerwork_core::time::Instant;
 use smallvec::SmallVec;
@@ -53,7 +56,8 @@ pub(crate) enum Command<P: Protocols> {
     },
     /// `caller` ends when nobody waits for the answer any more.
     Dial {
-        address: Multiaddr,
+        target: DialTarget,
+        options: DialOptions,
         reply: Reply<Connected, DialError>,
         caller: oneshot::Receiver<Infallible>,
     },
@@ -89,6 +93,10 @@ pub(crate) enum ToDriver {
         connection: ConnectionId,
         result: Result<Link, TransportError>,
     },
+    LookedUp {
+        lookup: LookupId,
+        result: Result<Records, TransportError>,
+    },
     Bound {
         listener: ListenerId,
         addresses: Vec<Multiaddr>,
@@ -104,10 +112,18 @@ pub(crate) enum ToDriver {
     },
 }
 
+/// What a node runs on.
+pub(crate) struct Surroundings<R> {
+    pub(crate) transports: Transports,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) runtime: R,
+}
+
 pub(crate) struct Driver<P: Protocols, R: Runtime> {
     node: Node<P>,
     runtime: R,
     transports: Transports,
+    resolver: Arc<dyn Resolver>,
     clock: Clock,
     commands: mailbox::Receiver<Command<P>>,
     /// The handles are gone; the node stops.
@@ -121,6 +137,8 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     sockets: BTreeMap<ConnectionId, Box<dyn Socket>>,
     /// Dropping one cancels the task that dials.
     dials: BTreeMap<ConnectionId, oneshot::Sender<()>>,
+    /// Dropping one cancels the task that looks a name up.
+    lookups: BTreeMap<LookupId, oneshot::Sender<()>>,
     /// Dropping one ends the task that accepts.
     listeners: BTreeMap<ListenerId, oneshot::Sender<()>>,
     handlers: BTreeMap<ProtocolId, mpsc::Sender<Stream>>,
@@ -169,17 +187,18 @@ where
 {
     pub(crate) fn new(
         node: Node<P>,
-        runtime: R,
-        transports: Transports,
+        surroundings: Surroundings<R>,
         clock: Clock,
         commands: mailbox::Receiver<Command<P>>,
         capacity: usize,
     ) -> Self {
+        let Surroundings { transports, resolver, runtime } = surroundings;
         let (to_driver, reports) = mailbox::mailbox(capacity);
         Self {
             node,
             runtime,
             transports,
+            resolver,
             clock,
             commands,
             abandoned: false,
@@ -189,6 +208,7 @@ where
             buffers: Arc::default(),
             sockets: BTreeMap::new(),
             dials: BTreeMap::new(),
+            lookups: BTreeMap::new(),
             listeners: BTreeMap::new(),
             handlers: BTreeMap::new(),
             subscribers: Subscribers::new(),
@@ -220,9 +240,9 @@ where
             }
             self.drain();
         }
-        let Self { reports, waiting, to_driver, connections, sockets, listeners, dials, .. } = self;
+        let Self { reports, waiting, to_driver, connections, sockets, listeners, dials, lookups, .. } = self;
         let Waiting { shutdowns, .. } = waiting;
-        drop((to_driver, connections, sockets, listeners, dials));
+        drop((to_driver, connections, sockets, listeners, dials, lookups));
         // The connections' tasks hold the other ends until they have flushed and closed.
         while reports.next().await.is_some() {}
         drop(shutdowns);
@@ -285,9 +305,10 @@ where
                 drop(reply.send(addresses.map(|address| self.with_own_id(address)).collect()));
             }
             Command::StopListening { listener } => self.input(SwarmInput::StopListening { listener }),
-            Command::Dial { address, reply, caller } => {
-                let dial = self.node.dial(address, now);
+            Command::Dial { target, options, reply, caller } => {
+                let dial = DialId(self.waiting.next());
                 self.waiting.dials.insert(dial, reply);
+                self.input(SwarmInput::Dial { dial, target, options });
                 self.dial_callers.push(Box::pin(caller.map(move |_| dial)));
             }
             Command::OpenStream { target, protocols, reply } => {
@@ -344,6 +365,10 @@ where
                     Err(error) => self.input(SwarmInput::DialFailed { connection, error }),
                 }
             }
+            ToDriver::LookedUp { lookup, result } => {
+                self.lookups.remove(&lookup);
+                self.input(SwarmInput::LookedUp { lookup, result });
+            }
             ToDriver::Bound { listener, addresses } => {
                 if let Some(reply) = self.waiting.listens.remove(&listener)
                     && let Some(first) = addresses.first()
@@ -384,6 +409,8 @@ where
                 SwarmOutput::StopListening { listener } => drop(self.listeners.remove(&listener)),
                 SwarmOutput::Dial { connection, address } => self.start_dialing(connection, address),
                 SwarmOutput::CancelDial { connection } => drop(self.dials.remove(&connection)),
+                SwarmOutput::Lookup { lookup, name, kind } => self.start_lookup(lookup, name, kind),
+                SwarmOutput::CancelLookup { lookup } => drop(self.lookups.remove(&lookup)),
                 SwarmOutput::Connection { connection } => self.start_connection(connection),
                 SwarmOutput::Refuse { connection } => drop(self.sockets.remove(&connection)),
                 SwarmOutput::ToConnection { connection, message } => {
@@ -437,6 +464,28 @@ where
         }
     }
 
+    fn start_lookup(&mut self, lookup: LookupId, name: String, kind: RecordKind) {
+        let (cancel, cancelled) = oneshot::channel();
+        self.lookups.insert(lookup, cancel);
+        let records = self.resolver.lookup(&name, kind);
+        let timeout = self.runtime.sleep(LOOKUP_TIMEOUT);
+        let to_driver = self.to_driver.clone();
+        self.runtime.spawn(Box::pin(async move {
+            let in_time = async {
+                let silence = || format!("no name server answered within {} s", LOOKUP_TIMEOUT.as_secs());
+                match select(records, timeout).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right(_) => Err(ResolveError::Failed(silence())),
+                }
+            };
+            if let Either::Left((result, _)) = select(Box::pin(in_time), cancelled).await {
+                let result = result.map_err(|error| error.of(name));
+                // The driver is gone only when nobody waits for the answer.
+                drop(to_driver.send(ToDriver::LookedUp { lookup, result }).await);
+            }
+        }));
+    }
+
     fn start_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.node.take_connection(id, self.clock.now()) else { return };
         let Some(socket) = self.sockets.remove(&id) else { return };
@@ -456,11 +505,11 @@ where
             SwarmEvent::ListenerClosed { listener } => {
                 self.waiting.listens.remove(listener);
             }
-            SwarmEvent::Connected { dial: Some(dial), .. } => {
+            SwarmEvent::Dialed { dial, connection } => {
                 if let Some(reply) = self.waiting.dials.remove(dial)
-                    && let Some(connected) = Connected::from_event(&event)
+                    && let Some(info) = self.node.swarm().connection_info(*connection)
                 {
-                    answer(reply, Ok(connected));
+                    answer(reply, Ok(Connected::new(*connection, info)));
                 }
             }
             SwarmEvent::DialFailed { dial, error } => {
@@ -476,6 +525,7 @@ where
             SwarmEvent::Listening { .. }
             | SwarmEvent::Connected { .. }
             | SwarmEvent::Disconnected { .. }
+            | SwarmEvent::Dialing(_)
             | SwarmEvent::IncomingFailed { .. }
             | SwarmEvent::ProtocolTaken { .. } => {}
         }

@@ -4,8 +4,8 @@
 //! node, one for each connection, and the handles [`Node`] and [`Stream`]. No protocol knowledge: what a message means is
 //! `peerwork-core`'s business.
 //!
-//! [`NodeBuilder`] puts a node together. What makes its byte streams is a [`Transport`]: [`Tcp`], or the user's own. What turns names
-//! into addresses is a [`Resolver`].
+//! [`NodeBuilder`] puts a node together. What makes its byte streams is a [`Transport`]: [`Tcp`], or the user's own. What looks up
+//! names is a [`Resolver`].
 //!
 //! Locks live here only: one mutex for each connection, shared by its task and its stream handles.
 
@@ -32,7 +32,7 @@ pub use events::{Event, Events, MAX_WAITING_EVENTS};
 pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
 pub use perf::{Amount, MAX_PERF_STREAMS, MeasureError, Measured, Perf};
 pub use processor::computes_aes;
-pub use resolver::{Family, MAX_RESOLVED_ADDRESSES, ResolveError, Resolver};
+pub use resolver::{ResolveError, Resolver};
 pub use runtime::{BoxFuture, BoxStream, Runtime, TcpListener};
 pub use stream::Stream;
 pub use transport::{Link, Listener, Socket, Tcp, Transport, transport_error};

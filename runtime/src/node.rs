@@ -1,13 +1,12 @@
 //! The handle of a running node.
 
 use crate::clock::Clock;
-use crate::driver::{Command, Driver};
+use crate::driver::{Command, Driver, Surroundings};
 use crate::events::Events;
 use crate::mailbox;
 use crate::requests::Request;
 use crate::runtime::Runtime;
 use crate::stream::Stream;
-use crate::transport::Transports;
 use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
 use peerwork_core::address::Multiaddr;
@@ -22,7 +21,7 @@ use peerwork_core::records::{Record, RecordKey, RecordsError};
 use peerwork_core::routing::FindError;
 use peerwork_core::security::Role;
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{DialError, ListenError, ListenerId, SwarmEvent};
+use peerwork_core::swarm::{ConnectionInfo, DialError, DialOptions, DialTarget, ListenError, ListenerId};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -114,7 +113,7 @@ pub struct Connected {
     pub peer: PeerId,
     /// Which end we are.
     pub role: Role,
-    /// Where the other end is; of a name that was dialled, the address that answered.
+    /// Where the other end is: the address that answered.
     pub remote_address: Multiaddr,
     /// The security protocol, where one was negotiated.
     pub security: Option<ProtocolId>,
@@ -123,20 +122,9 @@ pub struct Connected {
 }
 
 impl Connected {
-    pub(crate) fn from_event(event: &SwarmEvent) -> Option<Self> {
-        let SwarmEvent::Connected { connection, peer, role, remote_address, dial: _, security, muxer } =
-            event
-        else {
-            return None;
-        };
-        Some(Self {
-            connection: *connection,
-            peer: *peer,
-            role: *role,
-            remote_address: remote_address.clone(),
-            security: security.clone(),
-            muxer: muxer.clone(),
-        })
+    pub(crate) fn new(connection: ConnectionId, info: ConnectionInfo) -> Self {
+        let ConnectionInfo { peer, role, remote_address, security, muxer } = info;
+        Self { connection, peer, role, remote_address, security, muxer }
     }
 }
 
@@ -165,14 +153,15 @@ where
     pub(crate) fn start<R: Runtime>(
         builder: NodeBuilder<P>,
         seed: Seed,
-        transports: Transports,
-        runtime: R,
+        surroundings: Surroundings<R>,
     ) -> Result<Self, BuildError> {
         let clock = Clock::start();
+        let (runtime, dialable) = (surroundings.runtime.clone(), Arc::new(surroundings.transports.clone()));
+        let builder = builder.configure(|config| config.swarm.dialer.dialable = dialable);
         let node = builder.build(seed, clock.now())?;
         let local_peer = node.local_peer();
         let (commands, receiver) = mailbox::mailbox(CHANNEL_CAPACITY);
-        let driver = Driver::new(node, runtime.clone(), transports, clock, receiver, CHANNEL_CAPACITY);
+        let driver = Driver::new(node, surroundings, clock, receiver, CHANNEL_CAPACITY);
         runtime.spawn(Box::pin(driver.run()));
         Ok(Self { local_peer, commands })
     }
@@ -209,14 +198,29 @@ where
         self.send(Command::StopListening { listener }).await
     }
 
-    /// Connects to an address such as `/ip4/192.0.2.1/tcp/4001` or `/dns/example.com/tcp/4001`; a `/p2p/ID` at its end says who must
-    /// be there. Dropping the future cancels the dial.
+    /// Connects to a peer: to an address such as `/ip4/192.0.2.1/tcp/4001` or `/dns/example.com/tcp/4001`, where a `/p2p/ID` at its end
+    /// says who must be there; to a [`PeerId`], wherever the peer book and the peer routing say; or to a
+    /// [`PeerInfo`](peerwork_core::identity::PeerInfo). A peer that is connected already is not dialled again, and one that is being
+    /// dialled is waited for. Dropping the future cancels the wish.
     ///
     /// # Errors
     /// See [`DialError`]; or the node has stopped.
-    pub async fn dial(&self, address: Multiaddr) -> Result<Connected, RequestError<DialError>> {
+    pub async fn dial(&self, target: impl Into<DialTarget>) -> Result<Connected, RequestError<DialError>> {
+        self.dial_with(target, DialOptions::default()).await
+    }
+
+    /// As [`dial`](Self::dial), with a say in when the peer is dialled and for how long.
+    ///
+    /// # Errors
+    /// As [`dial`](Self::dial).
+    pub async fn dial_with(
+        &self,
+        target: impl Into<DialTarget>,
+        options: DialOptions,
+    ) -> Result<Connected, RequestError<DialError>> {
         let (_waiting, caller) = oneshot::channel();
-        self.call(|reply| Command::Dial { address, reply, caller }).await
+        let target = target.into();
+        self.call(|reply| Command::Dial { target, options, reply, caller }).await
     }
 
     /// Opens a raw stream, for the first of `protocols` that the peer speaks.

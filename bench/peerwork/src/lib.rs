@@ -19,7 +19,7 @@ use peerwork_core::security::noise::Noise;
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::security::tls::Tls;
-use peerwork_core::swarm::SwarmEvent;
+use peerwork_core::swarm::{DialOptions, SwarmEvent};
 use peerwork_tokio::{Event, Events, Node, Stream, Target};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl streams::Node for Dialer {
     type Stream = Stream;
 
     async fn dial(&self) -> Result<()> {
-        let connection = self.node.dial(self.server.clone()).await?.connection;
+        let connection = self.node.dial_with(self.server.clone(), DialOptions::always()).await?.connection;
         // Further ones are idle.
         drop(self.target.set(Target::Connection(connection)));
         Ok(())
@@ -76,7 +76,7 @@ impl streams::Node for Dialer {
 
     async fn dial_until_closed(&self) -> Result<()> {
         let mut events = self.events.as_ref().context("nobody watches connections")?.lock().await;
-        let ours = self.node.dial(self.server.clone()).await?.connection;
+        let ours = self.node.dial_with(self.server.clone(), DialOptions::always()).await?.connection;
         while let Some(event) = events.next().await {
             if matches!(event, Event::Swarm(SwarmEvent::Disconnected { connection, .. }) if connection == ours)
             {

@@ -74,7 +74,7 @@ impl Client for Dialer {
     fn hold_connections(&mut self, count: u64) -> Result<()> {
         for _ in 0..count {
             let (wanted, now) = (self.driven.connected + 1, self.driven.now());
-            self.driven.node.dial(self.server.clone(), now);
+            self.driven.node.dial_with(self.server.clone(), DialOptions::always(), now);
             while self.driven.connected < wanted {
                 self.driven.turn(Duration::from_secs(1))?;
             }

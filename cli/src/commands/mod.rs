@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod demo;
+mod dial;
 mod echo;
 mod identify;
 mod keygen;
@@ -20,6 +21,7 @@ pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failur
     match command {
         Command::Demo { options } => demo::run(options, output).await,
         Command::Listen { addresses, perf, options } => listen::run(addresses, *perf, options, output).await,
+        Command::Dial { addresses, options } => dial::run(addresses, options, output).await,
         Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,
         Command::Identify { target, options } => identify::run(&target.address, options, output).await,
         Command::Echo { target, bytes, options } => echo::run(&target.address, *bytes, options, output).await,

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::with_peer_id;
 use peerwork_tokio::core::protocols::Target;
-use peerwork_tokio::core::swarm::SwarmEvent;
+use peerwork_tokio::core::swarm::{DialOptions, SwarmEvent};
 use peerwork_tokio::{Amount, Connected, Event as NodeEvent, Measured, Node, Perf};
 use serde::Serialize;
 use std::fmt;
@@ -92,7 +92,7 @@ impl Bench<'_> {
         let Connected { remote_address, peer, .. } = self.connected;
         let address = with_peer_id(remote_address.clone(), peer);
         let start = Instant::now();
-        let dialed = self.node.dial(address.clone()).await;
+        let dialed = self.node.dial_with(address.clone(), DialOptions::always()).await;
         let connected = dialed.map_err(failed(|error| Failure::dial(address, error)))?;
         let elapsed = start.elapsed();
         let mut events = self.node.events().await?;

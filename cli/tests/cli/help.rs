@@ -2,7 +2,7 @@
 
 use crate::program::peerwork;
 
-const COMMANDS: [&str; 7] = ["demo", "listen", "ping", "identify", "echo", "perf", "keygen"];
+const COMMANDS: [&str; 8] = ["demo", "listen", "dial", "ping", "identify", "echo", "perf", "keygen"];
 
 #[test]
 fn help_names_every_command() {

@@ -124,11 +124,12 @@ fn a_node_does_not_dial_itself() {
     let path = folder("a_node_does_not_dial_itself").join("node.key");
     peerwork(&["keygen", "--out", text(&path)]).success();
     let listener = Listener::start(&["--key-file", text(&path)]);
-    for address in [listener.address.as_str(), listener.transport_address()] {
-        let expected = format!(
-            "cannot connect to {address}: this address leads back to this node itself; use another address, or \
-             another key file"
-        );
+    for (address, what) in [
+        (listener.address.as_str(), "this is the node itself"),
+        (listener.transport_address(), "this address leads back to this node itself"),
+    ] {
+        let expected =
+            format!("cannot connect to {address}: {what}; use another address, or another key file");
         assert_eq!(node(&["ping", address, "--key-file", text(&path)]).failure(), expected);
     }
 }

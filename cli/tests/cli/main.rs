@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod damaged_keys;
+mod dial;
 mod help;
 mod keys;
 mod nodes;

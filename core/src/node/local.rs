@@ -9,7 +9,8 @@ use crate::machine::{Close, End, Layer, Machine};
 use crate::muxer::{ReadError, WriteError};
 use crate::negotiation::ProtocolId;
 use crate::protocols::{Protocols, RequestId, StreamKey, Target};
-use crate::swarm::{DialId, ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
+use crate::swarm::dialer::{LookupId, RecordKind};
+use crate::swarm::{DialId, DialOptions, DialTarget, ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
 use crate::time::{Deadline, Instant, Timers};
 use bytes::{Bytes, BytesMut};
 use smallvec::smallvec;
@@ -47,6 +48,20 @@ pub enum LocalOutput<E> {
     CancelDial {
         /// Which dial.
         connection: ConnectionId,
+    },
+    /// Ask the name service; answer with [`SwarmInput::LookedUp`]. See [`SwarmOutput::Lookup`].
+    Lookup {
+        /// Comes back in the answer.
+        lookup: LookupId,
+        /// The name.
+        name: String,
+        /// Which of its records.
+        kind: RecordKind,
+    },
+    /// Nobody waits for these records any more.
+    CancelLookup {
+        /// Which question.
+        lookup: LookupId,
     },
     /// Drop the byte stream that was accepted.
     Refuse {
@@ -140,8 +155,13 @@ impl<P: Protocols> LocalNode<P> {
     }
 
     /// Starts to dial: the outcome is a [`SwarmEvent`] with the id.
-    pub fn dial(&mut self, address: Multiaddr, now: Instant) -> DialId {
-        let id = self.node.dial(address, now);
+    pub fn dial(&mut self, target: impl Into<DialTarget>, now: Instant) -> DialId {
+        self.dial_with(target, DialOptions::default(), now)
+    }
+
+    /// As [`dial`](Self::dial), with a say in when the peer is dialled and for how long.
+    pub fn dial_with(&mut self, target: impl Into<DialTarget>, options: DialOptions, now: Instant) -> DialId {
+        let id = self.node.dial_with(target, options, now);
         self.settle(now);
         id
     }
@@ -348,6 +368,8 @@ impl<P: Protocols> LocalNode<P> {
             SwarmOutput::StopListening { listener } => LocalOutput::StopListening { listener },
             SwarmOutput::Dial { connection, address } => LocalOutput::Dial { connection, address },
             SwarmOutput::CancelDial { connection } => LocalOutput::CancelDial { connection },
+            SwarmOutput::Lookup { lookup, name, kind } => LocalOutput::Lookup { lookup, name, kind },
+            SwarmOutput::CancelLookup { lookup } => LocalOutput::CancelLookup { lookup },
             SwarmOutput::Refuse { connection } => LocalOutput::Refuse { connection },
         };
         self.outputs.push(output);

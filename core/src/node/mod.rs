@@ -20,7 +20,9 @@ use crate::records::{Records, RecordsCommand, RecordsEvent};
 use crate::routing::{Routing, RoutingCommand, RoutingEvent};
 use crate::security::HandshakeSetup;
 use crate::seed::Seed;
-use crate::swarm::{DialId, ListenerId, Swarm, SwarmConfig, SwarmInput, SwarmOutput};
+use crate::swarm::{
+    DialId, DialOptions, DialTarget, ListenerId, Swarm, SwarmConfig, SwarmInput, SwarmOutput,
+};
 use crate::time::{Deadline, Instant};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -132,8 +134,13 @@ impl<P: Protocols> Node<P> {
     }
 
     /// See [`Swarm::dial`].
-    pub fn dial(&mut self, address: Multiaddr, now: Instant) -> DialId {
-        self.swarm.dial(address, now)
+    pub fn dial(&mut self, target: impl Into<DialTarget>, now: Instant) -> DialId {
+        self.swarm.dial(target, now)
+    }
+
+    /// See [`Swarm::dial_with`].
+    pub fn dial_with(&mut self, target: impl Into<DialTarget>, options: DialOptions, now: Instant) -> DialId {
+        self.swarm.dial_with(target, options, now)
     }
 }
 

@@ -43,6 +43,12 @@ pub trait Protocol:
     /// The protocols that remotes may open towards us. Asked once, when the protocol is mounted.
     fn inbound(&self) -> Vec<InboundProtocol>;
 
+    /// Whether it can find out where peers are: whether the swarm may ask it with [`FromSwarm::FindPeer`]. Asked once, when the protocol
+    /// is mounted.
+    fn finds_peers(&self) -> bool {
+        false
+    }
+
     /// The node is about to be over. No peer is connected any more and no timeout will come, so whoever waits for something else, such as
     /// a disk or a name server, ends what is under way and refuses what is commanded from now on.
     fn shut_down(&mut self, _now: Instant) {}
@@ -200,6 +206,17 @@ pub enum FromSwarm<C> {
         /// Why.
         cause: StreamCloseCause,
     },
+    /// Where is `peer`? A dial needs it. Comes only to protocols that [find peers](Protocol::finds_peers), and not again before the
+    /// answer: any number of [`ToSwarm::Addresses`], then one [`ToSwarm::FindFinished`].
+    FindPeer {
+        /// Whom.
+        peer: PeerId,
+    },
+    /// Nobody waits for the answer to [`FromSwarm::FindPeer`] any more. Needs no answer.
+    StopFinding {
+        /// Whom.
+        peer: PeerId,
+    },
 }
 
 /// What a protocol wants from the swarm.
@@ -261,6 +278,18 @@ pub enum ToSwarm<E> {
     Disconnect {
         /// The connection.
         connection: ConnectionId,
+    },
+    /// Addresses at which a peer may be. A dial that is under way tries them.
+    Addresses {
+        /// Whose.
+        peer: PeerId,
+        /// The addresses, with or without the peer id at their ends.
+        addresses: Vec<Multiaddr>,
+    },
+    /// There is nothing more to say to [`FromSwarm::FindPeer`].
+    FindFinished {
+        /// Whom.
+        peer: PeerId,
     },
 }
 

@@ -22,6 +22,9 @@ pub trait Protocols {
     /// The protocols that remotes may open, each with the number of its machine.
     fn inbound(&self) -> Vec<(usize, InboundProtocol)>;
 
+    /// The numbers of the machines that [find peers](Protocol::finds_peers).
+    fn finders(&self) -> Vec<usize>;
+
     /// Hands a command to the machine that it is for.
     fn handle_command(&mut self, command: Self::Command, now: Instant);
 
@@ -48,6 +51,10 @@ impl<P: Protocol> Protocols for P {
 
     fn inbound(&self) -> Vec<(usize, InboundProtocol)> {
         Protocol::inbound(self).into_iter().map(|inbound| (0, inbound)).collect()
+    }
+
+    fn finders(&self) -> Vec<usize> {
+        if self.finds_peers() { vec![0] } else { Vec::new() }
     }
 
     fn handle_command(&mut self, command: Self::Command, now: Instant) {
@@ -81,6 +88,10 @@ impl Protocols for () {
     const COUNT: usize = 0;
 
     fn inbound(&self) -> Vec<(usize, InboundProtocol)> {
+        Vec::new()
+    }
+
+    fn finders(&self) -> Vec<usize> {
         Vec::new()
     }
 
@@ -124,6 +135,17 @@ macro_rules! tuple {
                 let mut first = 0;
                 $(
                     all.extend(self.$field.inbound().into_iter().map(|(index, inbound)| (first + index, inbound)));
+                    first += $type::COUNT;
+                )+
+                debug_assert_eq!(first, Self::COUNT);
+                all
+            }
+
+            fn finders(&self) -> Vec<usize> {
+                let mut all = Vec::new();
+                let mut first = 0;
+                $(
+                    all.extend(self.$field.finders().into_iter().map(|index| first + index));
                     first += $type::COUNT;
                 )+
                 debug_assert_eq!(first, Self::COUNT);
@@ -201,6 +223,8 @@ impl<C> FromSwarm<C> {
             Self::Blocked { stream, message } => FromSwarm::Blocked { stream, message },
             Self::Writable { stream } => FromSwarm::Writable { stream },
             Self::StreamClosed { stream, cause } => FromSwarm::StreamClosed { stream, cause },
+            Self::FindPeer { peer } => FromSwarm::FindPeer { peer },
+            Self::StopFinding { peer } => FromSwarm::StopFinding { peer },
         }
     }
 }
@@ -220,6 +244,8 @@ impl<E> ToSwarm<E> {
             Self::IntoRaw { stream } => ToSwarm::IntoRaw { stream },
             Self::KeepAlive { connection, wanted } => ToSwarm::KeepAlive { connection, wanted },
             Self::Disconnect { connection } => ToSwarm::Disconnect { connection },
+            Self::Addresses { peer, addresses } => ToSwarm::Addresses { peer, addresses },
+            Self::FindFinished { peer } => ToSwarm::FindFinished { peer },
         }
     }
 }

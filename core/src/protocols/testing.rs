@@ -337,7 +337,11 @@ impl<P: Protocol> Sky<P> {
                     self.stream(stream);
                     self.streams.remove(&stream);
                 }
-                ToSwarm::IntoRaw { .. } | ToSwarm::KeepAlive { .. } | ToSwarm::Disconnect { .. } => {
+                ToSwarm::IntoRaw { .. }
+                | ToSwarm::KeepAlive { .. }
+                | ToSwarm::Disconnect { .. }
+                | ToSwarm::Addresses { .. }
+                | ToSwarm::FindFinished { .. } => {
                     panic!("unexpected: {output:?}")
                 }
             }

@@ -31,7 +31,7 @@ pub const MAX_ADDRESSES: usize = 100;
 /// How long the sources may take; then the query ends with what they have said.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One question to the sources. Chosen by whoever asks them, from a counter.
+/// A question: the user's to the node, or the node's to its sources. Chosen by whoever asks, from a counter of his own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub u64);
 
@@ -149,18 +149,34 @@ impl FindError {
 }
 
 /// All sources of a node. See the [module documentation](self).
+///
+/// They are asked for the user, and for dials to peers of whom no other address is known.
 #[derive(Debug, Default)]
 pub struct Routing {
     sources: Vec<Box<dyn PeerRouting>>,
+    /// By what the sources know them as.
     queries: BTreeMap<QueryId, Query>,
+    /// Who waits for which query.
+    askers: BTreeMap<Asker, QueryId>,
+    next_query: u64,
     timers: Timers<QueryId>,
-    events: VecDeque<RoutingEvent>,
+    outputs: VecDeque<ToSwarm<RoutingEvent>>,
     is_over: bool,
     latest: Latest,
 }
 
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asker {
+    /// The user, with his id.
+    User(QueryId),
+    /// A dial to this peer.
+    Dial(PeerId),
+}
+
 #[derive(Debug)]
 struct Query {
+    asker: Asker,
     peer: PeerId,
     /// The sources that have not finished.
     asked: BTreeSet<usize>,
@@ -177,35 +193,43 @@ impl Routing {
     fn command(&mut self, command: RoutingCommand, now: Instant) {
         match command {
             RoutingCommand::Find { query, peer } => {
-                if let Err(error) = self.find(query, peer, now) {
-                    self.events.push_back(RoutingEvent::Failed { query, error });
+                if let Err(error) = self.find(Asker::User(query), peer, now) {
+                    self.outputs.push_back(ToSwarm::Event(RoutingEvent::Failed { query, error }));
                 }
             }
-            RoutingCommand::Cancel { query } => self.give_up(query, now),
+            RoutingCommand::Cancel { query } => self.cancel(Asker::User(query), now),
         }
-        self.collect();
     }
 
-    fn find(&mut self, query: QueryId, peer: PeerId, now: Instant) -> Result<(), FindError> {
+    fn find(&mut self, asker: Asker, peer: PeerId, now: Instant) -> Result<(), FindError> {
         if self.is_over {
             return Err(FindError::ShutDown);
         }
         if self.sources.is_empty() {
             return Err(FindError::NoRouting);
         }
-        if self.queries.contains_key(&query) {
+        if self.askers.contains_key(&asker) {
             return Err(FindError::IdInUse);
         }
         if self.queries.len() >= MAX_QUERIES {
             return Err(FindError::TooMany);
         }
+        let query = QueryId(self.next_query);
+        self.next_query += 1;
+        self.askers.insert(asker, query);
         let asked = (0..self.sources.len()).collect();
-        self.queries.insert(query, Query { peer, asked, told: BTreeSet::new() });
+        self.queries.insert(query, Query { asker, peer, asked, told: BTreeSet::new() });
         self.timers.set(query, Some(Deadline::new(now + QUERY_TIMEOUT, "peer routing timeout")));
         for source in &mut self.sources {
             source.handle_input(RoutingInput::Find { query, peer }, now);
         }
         Ok(())
+    }
+
+    fn cancel(&mut self, asker: Asker, now: Instant) {
+        if let Some(&query) = self.askers.get(&asker) {
+            self.give_up(query, now);
+        }
     }
 
     /// Ends a query whose sources may still be at work.
@@ -220,8 +244,12 @@ impl Routing {
 
     fn finish(&mut self, query: QueryId) {
         self.timers.set(query, None);
-        if let Some(Query { peer, .. }) = self.queries.remove(&query) {
-            self.events.push_back(RoutingEvent::Finished { query, peer });
+        if let Some(Query { asker, peer, .. }) = self.queries.remove(&query) {
+            self.askers.remove(&asker);
+            self.outputs.push_back(match asker {
+                Asker::User(query) => ToSwarm::Event(RoutingEvent::Finished { query, peer }),
+                Asker::Dial(peer) => ToSwarm::FindFinished { peer },
+            });
         }
     }
 
@@ -237,18 +265,22 @@ impl Routing {
         }
     }
 
-    fn found(&mut self, source: usize, query: QueryId, addresses: Vec<Multiaddr>) {
+    fn found(&mut self, source: usize, query: QueryId, found: Vec<Multiaddr>) {
         let Some(state) = self.queries.get_mut(&query).filter(|state| state.asked.contains(&source)) else {
             return;
         };
-        let mut fresh = Vec::new();
-        for address in addresses {
+        let mut addresses = Vec::new();
+        for address in found {
             if state.told.len() < MAX_ADDRESSES && state.told.insert(address.clone()) {
-                fresh.push(address);
+                addresses.push(address);
             }
         }
-        if !fresh.is_empty() {
-            self.events.push_back(RoutingEvent::Found { query, peer: state.peer, addresses: fresh });
+        if !addresses.is_empty() {
+            let peer = state.peer;
+            self.outputs.push_back(match state.asker {
+                Asker::User(query) => ToSwarm::Event(RoutingEvent::Found { query, peer, addresses }),
+                Asker::Dial(peer) => ToSwarm::Addresses { peer, addresses },
+            });
         }
     }
 
@@ -268,9 +300,17 @@ impl Machine for Routing {
 
     fn handle_input(&mut self, input: Self::Input, now: Instant) {
         let now = self.latest.see(now);
-        if let FromSwarm::Command(command) = input {
-            self.command(command, now);
+        match input {
+            FromSwarm::Command(command) => self.command(command, now),
+            FromSwarm::FindPeer { peer } => {
+                if self.find(Asker::Dial(peer), peer, now).is_err() {
+                    self.outputs.push_back(ToSwarm::FindFinished { peer });
+                }
+            }
+            FromSwarm::StopFinding { peer } => self.cancel(Asker::Dial(peer), now),
+            _ => return,
         }
+        self.collect();
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -286,7 +326,7 @@ impl Machine for Routing {
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
-        self.events.pop_front().map(ToSwarm::Event)
+        self.outputs.pop_front()
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
@@ -300,6 +340,10 @@ impl Protocol for Routing {
 
     fn inbound(&self) -> Vec<InboundProtocol> {
         Vec::new()
+    }
+
+    fn finds_peers(&self) -> bool {
+        !self.sources.is_empty()
     }
 
     fn shut_down(&mut self, now: Instant) {

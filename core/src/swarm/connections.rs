@@ -1,10 +1,11 @@
 //! Dials, incoming connections, and what connections report about themselves.
 
+use super::dialer::{AttemptId, DialerInput};
 use super::limits::{Count, Direction};
 use super::streams::{Owner, StreamRecord};
 use super::{
-    ConnectionLimit, DialError, DialId, Life, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent,
-    SwarmInput, SwarmOutput, address,
+    ConnectionLimit, DialError, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent, SwarmInput,
+    SwarmOutput, address,
 };
 use crate::collections::Map;
 use crate::connection::{
@@ -13,9 +14,10 @@ use crate::connection::{
 };
 use crate::identity::PeerId;
 use crate::muxer::StreamId;
+use crate::negotiation::ProtocolId;
 use crate::protocols::{Fact, Protocols, StreamError};
 use crate::security::{HandshakeSetup, Role};
-use crate::time::{Deadline, Instant};
+use crate::time::Instant;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 
@@ -28,7 +30,7 @@ pub(super) struct Record {
 
 pub(super) enum State {
     /// The driver connects a byte stream.
-    Dialing { dial: DialId, expected_peer: Option<PeerId> },
+    Dialing { attempt: AttemptId, expected_peer: Option<PeerId> },
     /// Being secured and muxed.
     Upgrading(Origin),
     /// Streams can be opened.
@@ -36,6 +38,8 @@ pub(super) enum State {
         peer: PeerId,
         /// We have told it to close.
         is_closing: bool,
+        security: Option<ProtocolId>,
+        muxer: Option<ProtocolId>,
         streams: Map<StreamId, StreamRecord>,
         /// How many streams there are, those included that we have asked for.
         count: Count,
@@ -45,7 +49,7 @@ pub(super) enum State {
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
-    Dial(DialId),
+    Dial(AttemptId),
     Listener(ListenerId),
 }
 
@@ -62,7 +66,7 @@ impl Record {
         !matches!(self.state, State::Open { .. })
     }
 
-    fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         matches!(self.state, State::Open { is_closing: true, .. })
     }
 
@@ -73,89 +77,19 @@ impl Record {
 }
 
 impl<P: Protocols> Swarm<P> {
-    pub(super) fn handle_dial(&mut self, dial: DialId, address: &Multiaddr, now: Instant) {
-        if let Err(error) = self.start_dial(dial, address, now) {
-            self.event(SwarmEvent::DialFailed { dial, error });
-        }
-    }
-
-    fn start_dial(&mut self, dial: DialId, address: &Multiaddr, now: Instant) -> Result<(), DialError> {
-        if dial.0 < self.ids.dial {
-            return Err(DialError::IdReused);
-        }
-        self.ids.dial = dial.0.saturating_add(1);
-        if self.life != Life::Running {
-            return Err(DialError::ShuttingDown);
-        }
-        let (remote_address, expected_peer) = address::split_peer_id(address)?;
-        if expected_peer == Some(self.local_peer) {
-            return Err(DialError::SelfDial);
-        }
-        self.config.limits.check_connection(&self.usage, Direction::Outbound)?;
-        let connection = self.next_connection_id();
-        let state = State::Dialing { dial, expected_peer };
-        self.add(connection, Record { role: Role::Dialer, remote_address: remote_address.clone(), state });
-        let deadline = Deadline::new(now + self.config.dial_timeout, "dial timeout");
-        self.dial_deadlines.set(connection, Some(deadline));
-        self.outputs.push(SwarmOutput::Dial { connection, address: remote_address });
-        Ok(())
-    }
-
-    fn add(&mut self, connection: ConnectionId, record: Record) {
+    pub(super) fn add(&mut self, connection: ConnectionId, record: Record) {
         self.usage.connections.add(record.direction());
         self.usage.pending.add(record.direction());
         self.connections.insert(connection, Box::new(record));
     }
 
-    fn remove(&mut self, connection: ConnectionId) -> Option<Record> {
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Record> {
         let record = *self.connections.remove(&connection)?;
         self.usage.connections.remove(record.direction());
         if record.is_pending() {
             self.usage.pending.remove(record.direction());
         }
         Some(record)
-    }
-
-    /// A dial whose byte stream did not come up.
-    pub(super) fn fail_dial(&mut self, connection: ConnectionId, error: DialError) {
-        self.dial_deadlines.set(connection, None);
-        if let Some(Record { state: State::Dialing { dial, .. }, .. }) = self.record(connection) {
-            let dial = *dial;
-            self.remove(connection);
-            self.event(SwarmEvent::DialFailed { dial, error });
-        }
-    }
-
-    /// Gives up a dial whose byte stream is not up yet.
-    pub(super) fn abandon_dial(&mut self, connection: ConnectionId, error: DialError) {
-        if let Some(Record { state: State::Dialing { .. }, .. }) = self.record(connection) {
-            self.outputs.push(SwarmOutput::CancelDial { connection });
-            self.fail_dial(connection, error);
-        }
-    }
-
-    /// The user no longer waits for a dial.
-    pub(super) fn cancel_dial(&mut self, wanted: DialId) {
-        let under_way = self.connections.iter().find_map(|(&connection, record)| match record.state {
-            State::Dialing { dial, .. } | State::Upgrading(Origin::Dial(dial)) if dial == wanted => {
-                Some(connection)
-            }
-            _ => None,
-        });
-        if let Some(connection) = under_way {
-            self.disconnect(connection);
-        }
-    }
-
-    pub(super) fn handle_dialed(&mut self, connection: ConnectionId, remote_address: Multiaddr) {
-        self.dial_deadlines.set(connection, None);
-        if let Some(record) = self.connections.get_mut(&connection)
-            && let State::Dialing { dial, expected_peer } = record.state
-        {
-            record.remote_address = remote_address;
-            record.state = State::Upgrading(Origin::Dial(dial));
-            self.attach(connection, Role::Dialer, expected_peer);
-        }
     }
 
     pub(super) fn handle_incoming(
@@ -180,7 +114,7 @@ impl<P: Protocols> Swarm<P> {
     }
 
     /// Prepares the connection for a byte stream; it is made when the driver takes it.
-    fn attach(&mut self, id: ConnectionId, role: Role, expected_peer: Option<PeerId>) {
+    pub(super) fn attach(&mut self, id: ConnectionId, role: Role, expected_peer: Option<PeerId>) {
         let setup = HandshakeSetup {
             role,
             keypair: self.keypair.clone(),
@@ -213,8 +147,11 @@ impl<P: Protocols> Swarm<P> {
         Some(Connection::new(connection, self.connection_config.clone(), self.table.clone(), carrier))
     }
 
-    pub(super) fn disconnect(&mut self, connection: ConnectionId) {
-        self.abandon_dial(connection, DialError::Cancelled);
+    pub(super) fn disconnect(&mut self, connection: ConnectionId, now: Instant) {
+        if self.record(connection).is_some_and(|record| !record.is_attached()) {
+            self.outputs.push(SwarmOutput::CancelDial { connection });
+            return self.fail_dial(connection, ConnectionError::ClosedHere.into(), now);
+        }
         if let Some(Record { state: State::Open { is_closing, .. }, .. }) = self.record_mut(connection) {
             *is_closing = true;
         }
@@ -259,18 +196,30 @@ impl<P: Protocols> Swarm<P> {
         let is_one_too_many = self.peers.get(&peer).map_or(0, SmallVec::len) >= max;
         let Some(record) = self.connections.get_mut(&id) else { return };
         let State::Upgrading(origin) = record.state else { return };
+        if let Origin::Dial(attempt) = origin
+            && !self.attempts.contains_key(&attempt)
+        {
+            // It has been told to close, and is not gone yet.
+            return;
+        }
         if is_one_too_many {
             // It stays pending until it is gone, and then says why.
             let reason = ConnectionLimit::PerPeer(max).into();
             return self.send(id, NodeMessage::Shutdown(reason));
         }
         self.usage.pending.remove(record.direction());
-        record.state =
-            State::Open { peer, is_closing: false, streams: Map::default(), count: Count::default() };
+        record.state = State::Open {
+            peer,
+            is_closing: false,
+            security: security.clone(),
+            muxer: muxer.clone(),
+            streams: Map::default(),
+            count: Count::default(),
+        };
         let (role, remote_address) = (record.role, record.remote_address.clone());
-        let (dial, local_address) = match origin {
-            Origin::Dial(dial) => (Some(dial), None),
-            Origin::Listener(listener) => (None, self.first_address(listener)),
+        let local_address = match origin {
+            Origin::Dial(_) => None,
+            Origin::Listener(listener) => self.first_address(listener),
         };
         self.peers.entry(peer).or_default().push(id);
         self.event(SwarmEvent::Connected {
@@ -278,11 +227,18 @@ impl<P: Protocols> Swarm<P> {
             peer,
             role,
             remote_address: remote_address.clone(),
-            dial,
             security,
             muxer,
         });
         self.broadcast(&Fact::Connected { connection: id, peer, role, remote_address, local_address }, now);
+        let input = match origin {
+            Origin::Dial(attempt) => {
+                self.attempts.remove(&attempt);
+                DialerInput::Succeeded { attempt, connection: id, peer }
+            }
+            Origin::Listener(_) => DialerInput::Connected { connection: id, peer },
+        };
+        self.tell_dialer(input, now);
     }
 
     fn first_address(&self, listener: ListenerId) -> Option<Multiaddr> {
@@ -302,9 +258,8 @@ impl<P: Protocols> Swarm<P> {
         }
         let Some(Record { state, remote_address, .. }) = self.remove(id) else { return };
         match state {
-            State::Dialing { dial, .. } | State::Upgrading(Origin::Dial(dial)) => {
-                let error = if self.life == Life::Running { error.into() } else { DialError::ShuttingDown };
-                self.event(SwarmEvent::DialFailed { dial, error });
+            State::Dialing { attempt, .. } | State::Upgrading(Origin::Dial(attempt)) => {
+                self.fail_attempt(attempt, error.into(), now);
             }
             State::Upgrading(Origin::Listener(_)) => {
                 self.event(SwarmEvent::IncomingFailed { connection: id, remote_address, error });

@@ -25,15 +25,17 @@
 
 mod connections;
 pub mod dialer;
+mod dialing;
 mod limits;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use dialer::{DialError, DialId, DialOptions, DialTarget, DialerConfig};
 pub use limits::{ConnectionLimit, Count, Limits, Usage};
 pub use types::{
-    DialError, DialId, Entropy, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
+    ConnectionInfo, Entropy, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
 };
 
 use crate::address::{self, Multiaddr};
@@ -47,8 +49,9 @@ use crate::negotiation::ProtocolId;
 use crate::protocols::{Fact, LocalInfo, Protocols, RequestId, StreamOptions};
 use crate::security::HandshakeSetup;
 use crate::seed::Seed;
-use crate::time::{Deadline, Instant, Latest, Timers};
-use connections::Record;
+use crate::time::{Deadline, Instant, Latest};
+use connections::{Record, State};
+use dialer::{AttemptError, AttemptId, Dialer, DialerInput};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,8 +63,8 @@ use streams::{Owner, PendingOpen};
 pub struct SwarmConfig {
     /// How its connections behave.
     pub connection: ConnectionConfig,
-    /// How long the driver may take to connect a byte stream.
-    pub dial_timeout: Duration,
+    /// How it dials.
+    pub dialer: DialerConfig,
     /// How many connections and streams there may be.
     pub limits: Limits,
     /// How many bytes of messages may wait on one stream before sending answers `Blocked`. One message always may.
@@ -69,11 +72,11 @@ pub struct SwarmConfig {
 }
 
 impl Default for SwarmConfig {
-    /// 15 s to connect; 64 KiB unsent on a stream.
+    /// 64 KiB unsent on a stream.
     fn default() -> Self {
         Self {
             connection: ConnectionConfig::default(),
-            dial_timeout: Duration::from_secs(15),
+            dialer: DialerConfig::default(),
             limits: Limits::default(),
             max_unsent_bytes: 64 * 1024,
         }
@@ -103,7 +106,13 @@ pub struct Swarm<P: Protocols> {
     opens: BTreeMap<(ConnectionId, OpenId), PendingOpen>,
     /// The wishes in `opens`, by what their owners call them.
     requests: BTreeSet<(Owner, RequestId)>,
-    dial_deadlines: Timers<ConnectionId>,
+    dialer: Dialer,
+    /// The attempts that the dialer waits for.
+    attempts: BTreeMap<AttemptId, ConnectionId>,
+    /// The protocols that find peers.
+    finders: Vec<usize>,
+    /// The peers that they are looking for.
+    finding: BTreeSet<(PeerId, usize)>,
     outputs: Queue<SwarmOutput<P::Event>>,
     ids: Ids,
     life: Life,
@@ -140,16 +149,19 @@ impl<P: Protocols> Swarm<P> {
         let keypair = keypair.into();
         let mut connection_config = config.connection.clone();
         connection_config.prepare(&keypair, &mut seed);
+        let finders = protocols.finders();
         let mut owners = BTreeMap::new();
         let mut table = ProtocolTable::default();
         for (index, inbound) in protocols.inbound() {
             table.0.insert(inbound.id.clone(), inbound.options);
             owners.insert(inbound.id, Owner::Protocol(index));
         }
+        let local_peer = keypair.public().to_peer_id();
+        let dialer = Dialer::new(config.dialer.clone(), local_peer, seed.child("dialer"), now);
         let mut swarm = Self {
             connection_config: Arc::new(connection_config),
             config,
-            local_peer: keypair.public().to_peer_id(),
+            local_peer,
             keypair,
             seed,
             protocols,
@@ -163,7 +175,10 @@ impl<P: Protocols> Swarm<P> {
             untaken: BTreeMap::new(),
             opens: BTreeMap::new(),
             requests: BTreeSet::new(),
-            dial_deadlines: Timers::default(),
+            dialer,
+            attempts: BTreeMap::new(),
+            finders,
+            finding: BTreeSet::new(),
             outputs: Queue::default(),
             ids: Ids::default(),
             life: Life::Running,
@@ -205,6 +220,19 @@ impl<P: Protocols> Swarm<P> {
         self.connections.contains_key(&connection)
     }
 
+    /// What is known of an open connection.
+    pub fn connection_info(&self, connection: ConnectionId) -> Option<ConnectionInfo> {
+        let Record { role, remote_address, state } = self.record(connection)?;
+        let State::Open { peer, security, muxer, .. } = state else { return None };
+        Some(ConnectionInfo {
+            peer: *peer,
+            role: *role,
+            remote_address: remote_address.clone(),
+            security: security.clone(),
+            muxer: muxer.clone(),
+        })
+    }
+
     /// How many connections there are, open or on the way.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
@@ -229,10 +257,15 @@ impl<P: Protocols> Swarm<P> {
         listener
     }
 
+    /// Makes [`SwarmInput::Dial`] with the default options and returns its id.
+    pub fn dial(&mut self, target: impl Into<DialTarget>, now: Instant) -> DialId {
+        self.dial_with(target, DialOptions::default(), now)
+    }
+
     /// Makes [`SwarmInput::Dial`] and returns its id.
-    pub fn dial(&mut self, address: Multiaddr, now: Instant) -> DialId {
-        let dial = DialId(self.ids.dial);
-        self.handle_input(SwarmInput::Dial { dial, address }, now);
+    pub fn dial_with(&mut self, target: impl Into<DialTarget>, options: DialOptions, now: Instant) -> DialId {
+        let (dial, target) = (DialId(self.ids.dial), target.into());
+        self.handle_input(SwarmInput::Dial { dial, target, options }, now);
         dial
     }
 
@@ -290,12 +323,14 @@ impl<P: Protocols> Swarm<P> {
         self.tell_local(now);
     }
 
-    /// Tells the protocols what this node is.
+    /// Tells the dialer and the protocols what this node is.
     fn tell_local(&mut self, now: Instant) {
+        let addresses: Vec<Multiaddr> = self.listen_addresses().cloned().collect();
+        self.tell_dialer(DialerInput::Listening { addresses: addresses.clone() }, now);
         let info = Arc::new(LocalInfo {
             peer: self.local_peer,
             public_key: self.keypair.public().clone(),
-            listen_addresses: self.listen_addresses().cloned().collect(),
+            listen_addresses: addresses,
             protocols: self.table.0.keys().cloned().collect(),
         });
         self.broadcast(&Fact::Local(info), now);
@@ -328,9 +363,9 @@ impl<P: Protocols> Swarm<P> {
             self.outputs.push(SwarmOutput::StopListening { listener });
             self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
         }
+        self.tell_dialer(DialerInput::ShutDown, now);
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for connection in connections {
-            self.abandon_dial(connection, DialError::ShuttingDown);
             self.send(connection, NodeMessage::Shutdown(ConnectionError::ClosedHere));
         }
     }
@@ -363,14 +398,17 @@ impl<P: Protocols> Machine for Swarm<P> {
                 }
                 self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
             }
-            SwarmInput::Dial { dial, address } => self.handle_dial(dial, &address, now),
-            SwarmInput::CancelDial { dial } => self.cancel_dial(dial),
+            SwarmInput::Dial { dial, target, options } => self.handle_dial(dial, target, options, now),
+            SwarmInput::CancelDial { dial } => self.tell_dialer(DialerInput::Cancel { dial }, now),
+            SwarmInput::LookedUp { lookup, result } => {
+                self.tell_dialer(DialerInput::LookedUp { lookup, result }, now);
+            }
             SwarmInput::OpenStream { request, target, protocols } => {
                 self.open_stream(Owner::Application, request, target, protocols, StreamOptions::raw(), now);
             }
             SwarmInput::HandleProtocol { protocol } => self.set_handler(protocol, true, now),
             SwarmInput::StopHandlingProtocol { protocol } => self.set_handler(protocol, false, now),
-            SwarmInput::Disconnect { connection } => self.disconnect(connection),
+            SwarmInput::Disconnect { connection } => self.disconnect(connection, now),
             SwarmInput::KeepAlive { connection, wanted } => {
                 self.keep_alive(Owner::Application, connection, wanted);
             }
@@ -390,7 +428,7 @@ impl<P: Protocols> Machine for Swarm<P> {
                 self.handle_dialed(connection, remote_address);
             }
             SwarmInput::DialFailed { connection, error } => {
-                self.fail_dial(connection, DialError::Transport(error));
+                self.fail_dial(connection, AttemptError::Transport(error), now);
             }
             SwarmInput::FromConnection { connection, message } => {
                 self.handle_message(connection, message.0, now);
@@ -402,10 +440,8 @@ impl<P: Protocols> Machine for Swarm<P> {
 
     fn handle_timeout(&mut self, now: Instant) {
         let now = self.latest.see(now);
-        while let Some(connection) = self.dial_deadlines.pop_due(now) {
-            self.outputs.push(SwarmOutput::CancelDial { connection });
-            self.fail_dial(connection, DialError::Timeout);
-        }
+        self.dialer.handle_timeout(now);
+        self.drain_dialer(now);
         self.protocols.handle_timeout(now);
         self.drain_protocols(now);
         self.finish_shutdown(now);
@@ -419,6 +455,6 @@ impl<P: Protocols> Machine for Swarm<P> {
         if self.life == Life::Over {
             return None;
         }
-        Deadline::earlier(self.dial_deadlines.next(), self.protocols.poll_timeout())
+        Deadline::earlier(self.dialer.poll_timeout(), self.protocols.poll_timeout())
     }
 }

@@ -1,6 +1,7 @@
 //! Streams: who owns them, and what goes to and fro between connections and protocols.
 
 use super::connections::{Record, State};
+use super::dialer::{AddressSource, DialerInput};
 use super::limits::Direction;
 use super::{Swarm, SwarmEvent, SwarmOutput};
 use crate::connection::{ConnectionId, ConnectionMessage, Framing, NodeMessage, OpenId};
@@ -64,7 +65,12 @@ impl<P: Protocols> Swarm<P> {
                 }
                 ToSwarm::IntoRaw { stream } => self.hand_over(owner, stream),
                 ToSwarm::KeepAlive { connection, wanted } => self.keep_alive(owner, connection, wanted),
-                ToSwarm::Disconnect { connection } => self.disconnect(connection),
+                ToSwarm::Disconnect { connection } => self.disconnect(connection, now),
+                ToSwarm::Addresses { peer, addresses } => {
+                    let source = AddressSource::Routing;
+                    self.tell_dialer(DialerInput::Addresses { peer, source, addresses }, now);
+                }
+                ToSwarm::FindFinished { peer } => self.finish_finding(peer, index, now),
             }
         }
     }

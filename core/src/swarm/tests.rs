@@ -83,6 +83,22 @@ fn address(text: &str) -> Multiaddr {
     address::parse(text).unwrap()
 }
 
+/// The answers to dials, and their addresses' causes.
+fn outcomes<E>(outputs: &[SwarmOutput<E>]) -> Vec<SwarmEvent> {
+    let is_outcome =
+        |event: &SwarmEvent| matches!(event, SwarmEvent::Dialed { .. } | SwarmEvent::DialFailed { .. });
+    let events = outputs.iter().filter_map(|output| match output {
+        SwarmOutput::Event(event) => Some(event.clone()),
+        _ => None,
+    });
+    events.filter(is_outcome).collect()
+}
+
+/// A dial to one address failed.
+fn failed(dial: DialId, at: &str, error: AttemptError) -> SwarmEvent {
+    SwarmEvent::DialFailed { dial, error: DialError::Failed(vec![(address(at), error)]) }
+}
+
 fn other_peer() -> PeerId {
     Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().to_peer_id()
 }
@@ -146,47 +162,36 @@ fn handshakes_are_told_the_wall_clock_if_it_is_known() {
 }
 
 #[test]
-fn a_dialled_name_is_reported_as_the_address_that_answered() {
-    let mut swarm = swarm();
-    swarm.dial(address("/dns4/example.com/tcp/5"), NOW);
-    let (connection, resolved) = (ConnectionId(0), address("/ip4/1.2.3.4/tcp/5"));
-    swarm.handle_input(SwarmInput::Dialed { connection, remote_address: resolved.clone() }, NOW);
-    let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
-    let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
-    say(&mut swarm, connection, ConnectionMessage::Established(Box::new(established)));
-    let reported = drain(&mut swarm).into_iter().find_map(|output| match output {
-        SwarmOutput::Event(SwarmEvent::Connected { remote_address, .. }) => Some(remote_address),
-        _ => None,
-    });
-    assert_eq!(reported, Some(resolved));
-}
-
-#[test]
 fn every_dial_has_one_outcome() {
-    let failed = |dial, error| SwarmOutput::Event(SwarmEvent::DialFailed { dial, error });
+    const AT: &str = "/ip4/1.2.3.4/tcp/5";
     let mut swarm = swarm();
-    let own = address::with_peer_id(address("/ip4/1.2.3.4/tcp/5"), &swarm.local_peer());
+    let own = address::with_peer_id(address(AT), &swarm.local_peer());
     let to_self = swarm.dial(own, NOW);
-    assert_eq!(drain(&mut swarm), [failed(to_self, DialError::SelfDial)]);
+    let failure = SwarmEvent::DialFailed { dial: to_self, error: DialError::SelfDial };
+    assert_eq!(outcomes(&drain(&mut swarm)), [failure]);
 
-    let [first, second, third] = [0; 3].map(|_| swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW));
-    assert!(drain(&mut swarm).contains(&failed(third, DialError::Limit(ConnectionLimit::Total(2)))));
-    swarm.handle_input(SwarmInput::Dial { dial: first, address: address("/ip4/1.2.3.4/tcp/5") }, NOW);
-    assert_eq!(drain(&mut swarm), [failed(first, DialError::IdReused)]);
+    let [first, second, third] = [0; 3].map(|_| swarm.dial(address(AT), NOW));
+    let limit = AttemptError::Limit(ConnectionLimit::Total(2));
+    assert_eq!(outcomes(&drain(&mut swarm)), [failed(third, AT, limit)]);
+    let again = SwarmInput::Dial { dial: first, target: address(AT).into(), options: DialOptions::default() };
+    swarm.handle_input(again, NOW);
+    let failure = SwarmEvent::DialFailed { dial: first, error: DialError::IdReused };
+    assert_eq!(outcomes(&drain(&mut swarm)), [failure]);
 
     let error = TransportError::Refused;
     let connection = ConnectionId(0);
     swarm.handle_input(SwarmInput::DialFailed { connection, error: error.clone() }, NOW);
-    assert_eq!(drain(&mut swarm), [failed(first, DialError::Transport(error))]);
+    assert_eq!(outcomes(&drain(&mut swarm)), [failed(first, AT, AttemptError::Transport(error))]);
 
-    let late = swarm.poll_timeout().unwrap().at;
+    let late = NOW + swarm.config.dialer.attempt_timeout;
     swarm.handle_timeout(late);
-    let cancel = SwarmOutput::CancelDial { connection: ConnectionId(1) };
-    assert_eq!(drain(&mut swarm), [cancel, failed(second, DialError::Timeout)]);
-    let remote_address = address("/ip4/1.2.3.4/tcp/5");
+    let outputs = drain(&mut swarm);
+    assert!(outputs.contains(&SwarmOutput::CancelDial { connection: ConnectionId(1) }));
+    assert_eq!(outcomes(&outputs), [failed(second, AT, AttemptError::Timeout)]);
+    let remote_address = address(AT);
     swarm.handle_input(SwarmInput::Dialed { connection: ConnectionId(1), remote_address }, late);
     assert_eq!(drain(&mut swarm), [], "the answer came too late");
-    assert_eq!((swarm.connection_count(), swarm.poll_timeout()), (0, None));
+    assert_eq!(swarm.connection_count(), 0);
 }
 
 #[test]
@@ -314,12 +319,14 @@ fn only_its_owner_moves_a_stream() {
 #[test]
 fn a_dial_can_be_cancelled_until_it_is_open() {
     let mut swarm = swarm();
-    let failed = |dial| SwarmOutput::Event(SwarmEvent::DialFailed { dial, error: DialError::Cancelled });
+    let cancelled = |dial| vec![SwarmEvent::DialFailed { dial, error: DialError::Cancelled }];
     let (first, second) = (ConnectionId(0), ConnectionId(1));
     let dial = swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
     drain(&mut swarm);
     swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
-    assert_eq!(drain(&mut swarm), [SwarmOutput::CancelDial { connection: first }, failed(dial)]);
+    let outputs = drain(&mut swarm);
+    assert!(outputs.contains(&SwarmOutput::CancelDial { connection: first }));
+    assert_eq!(outcomes(&outputs), cancelled(dial));
 
     let remote_address = address("/ip4/1.2.3.4/tcp/5");
     let dial = swarm.dial(remote_address.clone(), NOW);
@@ -327,9 +334,16 @@ fn a_dial_can_be_cancelled_until_it_is_open() {
     drain(&mut swarm);
     swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
     let message = ToConnection(NodeMessage::Shutdown(ConnectionError::ClosedHere));
-    assert_eq!(drain(&mut swarm), [SwarmOutput::ToConnection { connection: second, message }]);
+    let outputs = drain(&mut swarm);
+    assert!(outputs.contains(&SwarmOutput::ToConnection { connection: second, message }));
+    assert_eq!(outcomes(&outputs), cancelled(dial));
+    assert_eq!(swarm.usage().pending.total(), 1, "it counts until it is gone");
+    // It opened at the same time.
+    let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(9)).public().clone();
+    let established = Established { peer: other_peer(), public_key, security: None, muxer: None };
+    say(&mut swarm, second, ConnectionMessage::Established(Box::new(established)));
     say(&mut swarm, second, ConnectionMessage::Closed(ConnectionError::ClosedHere));
-    assert_eq!(drain(&mut swarm), [failed(dial)]);
+    assert_eq!(drain(&mut swarm), []);
     swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
     assert_eq!((drain(&mut swarm), swarm.usage()), (Vec::new(), Usage::default()));
 }
@@ -391,7 +405,7 @@ fn an_inbound_connection_has_the_first_address_of_its_listener() {
 fn the_best_connection_is_direct_then_busy_then_old() {
     let mut swarm = swarm();
     let direct = "/ip4/1.2.3.4/tcp/5";
-    let relayed = format!("/ip4/1.2.3.4/tcp/6/p2p/{}/p2p-circuit", swarm.local_peer());
+    let relayed = format!("/ip4/1.2.3.4/tcp/6/p2p/{}/p2p-circuit", other_peer());
     let ids = [&relayed, &relayed, direct, direct].map(|to| {
         swarm.config.limits.max_connections += 1;
         let connection = ConnectionId(swarm.ids.connection);

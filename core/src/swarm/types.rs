@@ -1,13 +1,14 @@
 //! What goes into a swarm and what comes out.
 
-use super::ConnectionLimit;
+use super::dialer::{
+    DialError, DialId, DialOptions, DialProgress, DialTarget, LookupId, RecordKind, Records,
+};
 use crate::address::{InvalidAddress, Multiaddr};
 use crate::connection::{ConnectionError, ConnectionId, ToConnection, ToNode};
 use crate::identity::PeerId;
-use crate::machine::Blame;
 use crate::negotiation::ProtocolId;
 use crate::protocols::{RequestId, StreamError, StreamKey, Target};
-use crate::security::{Role, SecurityError};
+use crate::security::Role;
 use smallvec::SmallVec;
 use std::fmt;
 use std::time::Duration;
@@ -15,10 +16,6 @@ use std::time::Duration;
 /// A place where the node listens. Chosen by the caller from a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(pub u64);
-
-/// A wish to connect. Chosen by the caller from a counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DialId(pub u64);
 
 /// Fresh entropy for the node's seed. Its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,16 +42,18 @@ pub enum SwarmInput<C> {
         /// Where.
         listener: ListenerId,
     },
-    /// The user wants a connection, also where there is one already. Answered by [`SwarmEvent::Connected`] or
-    /// [`SwarmEvent::DialFailed`], exactly once.
+    /// The user wants a connection. Answered by [`SwarmEvent::Dialed`] or [`SwarmEvent::DialFailed`], exactly once. How addresses are
+    /// found, chosen and tried is written in [`dialer`](super::dialer).
     Dial {
         /// Comes back in the answer. An id that was used before is refused.
         dial: DialId,
-        /// Where. A `/p2p/ID` at its end says who must be there.
-        address: Multiaddr,
+        /// Whom and where.
+        target: DialTarget,
+        /// When, and for how long.
+        options: DialOptions,
     },
-    /// The user no longer wants the connection that he asked for. If it is not open yet, [`SwarmEvent::DialFailed`] follows, with
-    /// [`DialError::Cancelled`] unless it failed by itself meanwhile.
+    /// The user no longer wants the connection that he asked for. If the wish has no answer yet, [`SwarmEvent::DialFailed`] follows with
+    /// [`DialError::Cancelled`](super::DialError::Cancelled); what others wish goes on.
     CancelDial {
         /// Which wish.
         dial: DialId,
@@ -131,7 +130,7 @@ pub enum SwarmInput<C> {
     Dialed {
         /// Which dial.
         connection: ConnectionId,
-        /// Where the other end is; another address than the one dialled if that had a name in it.
+        /// Where the other end is.
         remote_address: Multiaddr,
     },
     /// The driver's other answer to [`SwarmOutput::Dial`].
@@ -140,6 +139,13 @@ pub enum SwarmInput<C> {
         connection: ConnectionId,
         /// Why.
         error: TransportError,
+    },
+    /// The driver's answer to [`SwarmOutput::Lookup`].
+    LookedUp {
+        /// Which question.
+        lookup: LookupId,
+        /// The records, or why there are none.
+        result: Result<Records, TransportError>,
     },
     /// What a connection has to say, carried by the driver in order.
     FromConnection {
@@ -173,13 +179,27 @@ pub enum SwarmOutput<E> {
     Dial {
         /// Comes back in the answer.
         connection: ConnectionId,
-        /// Where, without a peer id. Names in it are the driver's to resolve.
+        /// Where, without a peer id and without names.
         address: Multiaddr,
     },
     /// For the driver: nobody waits for this dial any more. Needs no answer.
     CancelDial {
         /// Which dial.
         connection: ConnectionId,
+    },
+    /// For the driver: ask the name service. Answered by [`SwarmInput::LookedUp`].
+    Lookup {
+        /// Comes back in the answer.
+        lookup: LookupId,
+        /// The name, checked: letters, digits, `-`, `_` and dots, at most 253 bytes, perhaps with a dot at its end.
+        name: String,
+        /// Which of its records.
+        kind: RecordKind,
+    },
+    /// For the driver: nobody waits for these records any more. Needs no answer.
+    CancelLookup {
+        /// Which question.
+        lookup: LookupId,
     },
     /// For the driver: take the connection with [`Swarm::take_connection`](super::Swarm::take_connection) and drive it on the byte
     /// stream that was dialled or accepted.
@@ -233,16 +253,23 @@ pub enum SwarmEvent {
         role: Role,
         /// Where the other end is.
         remote_address: Multiaddr,
-        /// The wish that it grants.
-        dial: Option<DialId>,
         /// The security protocol, where one was negotiated.
         security: Option<ProtocolId>,
         /// The muxer, where one was negotiated.
         muxer: Option<ProtocolId>,
     },
-    /// A dial failed.
+    /// A wish to connect is granted. A new connection was reported before.
+    Dialed {
+        /// Which wish.
+        dial: DialId,
+        /// The connection. [`Swarm::connection_info`](super::Swarm::connection_info) tells what is known of it.
+        connection: ConnectionId,
+    },
+    /// How an address of a dial fares.
+    Dialing(DialProgress),
+    /// A wish to connect is not granted.
     DialFailed {
-        /// Which.
+        /// Which wish.
         dial: DialId,
         /// Why.
         error: DialError,
@@ -312,9 +339,6 @@ pub enum TransportError {
         /// Why.
         reason: String,
     },
-    /// The name in the address has these addresses, and none of them could be reached. Blame: see the causes.
-    #[error("{}", list_failures(.0))]
-    AllFailed(Vec<(Multiaddr, Self)>),
     /// Nobody listens there. Blame: the peer.
     #[error("connection refused: nobody listens there")]
     Refused,
@@ -335,11 +359,6 @@ pub enum TransportError {
     Other(String),
 }
 
-fn list_failures(failures: &[(Multiaddr, TransportError)]) -> String {
-    let each = failures.iter().map(|(address, error)| format!("{address}: {error}"));
-    format!("none of the name's addresses could be reached: {}", each.collect::<Vec<_>>().join("; "))
-}
-
 /// Why the node does not listen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
@@ -354,75 +373,19 @@ pub enum ListenError {
     ShuttingDown,
 }
 
-/// Why a dial failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DialError {
-    /// The address cannot be dialled. Blame: the caller.
-    #[error("{0}")]
-    Address(#[from] InvalidAddress),
-    /// The address is this node's own. Blame: the caller.
-    #[error("this address leads back to this node itself")]
-    SelfDial,
-    /// Another peer than the one in the address answered. Blame: the peer.
-    #[error("the peer at this address is {actual}, not {expected}")]
-    WrongPeer {
-        /// Who was expected.
-        expected: PeerId,
-        /// Who answered.
-        actual: PeerId,
-    },
-    /// The byte stream could not be connected. Blame: see the cause.
-    #[error("{0}")]
-    Transport(#[from] TransportError),
-    /// The byte stream was not connected in time. Blame: timeout.
-    #[error("no answer in time")]
-    Timeout,
-    /// The connection died before it was open. Blame: see the cause.
-    #[error("{0}")]
-    Connection(ConnectionError),
-    /// Our limit of connections is reached. Blame: a limit.
-    #[error("{0}")]
-    Limit(#[from] ConnectionLimit),
-    /// The user no longer wanted it. Blame: closed.
-    #[error("the dial was cancelled")]
-    Cancelled,
-    /// The node shuts down. Blame: closed.
-    #[error("the node is shutting down")]
-    ShuttingDown,
-    /// The id was used before. Blame: the caller.
-    #[error("the dial id was used before")]
-    IdReused,
-}
-
-impl DialError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            Self::Address(_) | Self::SelfDial | Self::IdReused => Blame::Caller,
-            Self::WrongPeer { .. } => Blame::Peer,
-            Self::Transport(TransportError::Address(_) | TransportError::Unsupported { .. }) => Blame::Caller,
-            Self::Transport(_) | Self::ShuttingDown | Self::Cancelled => Blame::Closed,
-            Self::Timeout => Blame::Timeout,
-            Self::Connection(error) => error.blame(),
-            Self::Limit(limit) => limit.blame(),
-        }
-    }
-}
-
-impl From<ConnectionError> for DialError {
-    fn from(error: ConnectionError) -> Self {
-        match &error {
-            ConnectionError::ClosedHere => return Self::Cancelled,
-            ConnectionError::Limit(limit) => return Self::Limit(*limit),
-            ConnectionError::Security { error, .. } => match **error {
-                SecurityError::SelfDial => return Self::SelfDial,
-                SecurityError::WrongPeer { expected, actual } => return Self::WrongPeer { expected, actual },
-                _ => {}
-            },
-            _ => {}
-        }
-        Self::Connection(error)
-    }
+/// What is known of an open connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// Who is at the other end, proven.
+    pub peer: PeerId,
+    /// Which end we are.
+    pub role: Role,
+    /// Where the other end is.
+    pub remote_address: Multiaddr,
+    /// The security protocol, where one was negotiated.
+    pub security: Option<ProtocolId>,
+    /// The muxer, where one was negotiated.
+    pub muxer: Option<ProtocolId>,
 }
 
 impl<C> SwarmInput<C> {
@@ -432,7 +395,7 @@ impl<C> SwarmInput<C> {
             Self::Command(command) => SwarmInput::Command(map(command)),
             Self::Listen { listener, address } => SwarmInput::Listen { listener, address },
             Self::StopListening { listener } => SwarmInput::StopListening { listener },
-            Self::Dial { dial, address } => SwarmInput::Dial { dial, address },
+            Self::Dial { dial, target, options } => SwarmInput::Dial { dial, target, options },
             Self::OpenStream { request, target, protocols } => {
                 SwarmInput::OpenStream { request, target, protocols }
             }
@@ -451,6 +414,7 @@ impl<C> SwarmInput<C> {
             }
             Self::Dialed { connection, remote_address } => SwarmInput::Dialed { connection, remote_address },
             Self::DialFailed { connection, error } => SwarmInput::DialFailed { connection, error },
+            Self::LookedUp { lookup, result } => SwarmInput::LookedUp { lookup, result },
             Self::FromConnection { connection, message } => {
                 SwarmInput::FromConnection { connection, message }
             }
@@ -468,6 +432,8 @@ impl<E> SwarmOutput<E> {
             Self::StopListening { listener } => SwarmOutput::StopListening { listener },
             Self::Dial { connection, address } => SwarmOutput::Dial { connection, address },
             Self::CancelDial { connection } => SwarmOutput::CancelDial { connection },
+            Self::Lookup { lookup, name, kind } => SwarmOutput::Lookup { lookup, name, kind },
+            Self::CancelLookup { lookup } => SwarmOutput::CancelLookup { lookup },
             Self::Connection { connection } => SwarmOutput::Connection { connection },
             Self::Refuse { connection } => SwarmOutput::Refuse { connection },
             Self::ToConnection { connection, message } => SwarmOutput::ToConnection { connection, message },

@@ -117,6 +117,7 @@ impl<P: Protocols> Pair<P> {
                     self.nodes[1 - me].handle_end(remote, End::Closed, self.now);
                 }
             }
+            LocalOutput::Event(SwarmEvent::Dialing(_)) => {}
             LocalOutput::Event(event) => {
                 if let SwarmEvent::StreamOpened { stream, .. } = event {
                     self.opened[me].push(stream);

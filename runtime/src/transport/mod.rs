@@ -8,6 +8,8 @@ use crate::runtime::{BoxFuture, BoxStream};
 use bytes::BytesMut;
 use peerwork_core::address::Multiaddr;
 use peerwork_core::swarm::TransportError;
+use peerwork_core::swarm::dialer::{Cost, Dialable};
+use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
@@ -24,7 +26,13 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether the address is for this transport. It has no peer id at its end: that is the node's business, not the transport's.
     fn takes(&self, address: &Multiaddr) -> bool;
 
-    /// Connects to an address that it takes. Is dropped when the node's dial timeout is over.
+    /// What dialling an address that it takes costs while it lasts: a file descriptor, where nothing else is said.
+    fn cost(&self, _address: &Multiaddr) -> Cost {
+        Cost::Descriptor
+    }
+
+    /// Connects to an address that it takes, which has no names in it: the node looks them up before. Is dropped when the dialer's
+    /// [timeout](peerwork_core::swarm::DialerConfig::attempt_timeout) is over.
     ///
     /// # Errors
     /// No byte stream came about. [`transport_error`] puts the system's errors in words.
@@ -41,8 +49,7 @@ pub trait Transport: Send + Sync + 'static {
 pub struct Link {
     /// The byte stream.
     pub socket: Box<dyn Socket>,
-    /// Where the remote is, as others could dial it. Identify tells it to the remote, for which it is its own address seen from outside;
-    /// so names are resolved in it.
+    /// Where the remote is, as others could dial it. Identify tells it to the remote, for which it is its own address seen from outside.
     pub remote_address: Multiaddr,
 }
 
@@ -104,5 +111,17 @@ impl Transports {
             let expected: Vec<_> = self.0.iter().map(|transport| transport.expected()).collect();
             TransportError::Unsupported { expected: expected.join(" or ") }
         })
+    }
+}
+
+impl fmt::Debug for Transports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|transport| transport.expected())).finish()
+    }
+}
+
+impl Dialable for Transports {
+    fn cost(&self, address: &Multiaddr) -> Result<Cost, TransportError> {
+        self.find(address).map(|transport| transport.cost(address))
     }
 }

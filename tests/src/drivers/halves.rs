@@ -237,6 +237,8 @@ impl<P: Protocols, C: Link> Halves<P, C> {
             SwarmOutput::StopListening { listener } => LocalOutput::StopListening { listener },
             SwarmOutput::Dial { connection, address } => LocalOutput::Dial { connection, address },
             SwarmOutput::CancelDial { connection } => LocalOutput::CancelDial { connection },
+            SwarmOutput::Lookup { lookup, name, kind } => LocalOutput::Lookup { lookup, name, kind },
+            SwarmOutput::CancelLookup { lookup } => LocalOutput::CancelLookup { lookup },
             SwarmOutput::Refuse { connection } => LocalOutput::Refuse { connection },
         };
         self.outputs.push_back(output);

@@ -14,7 +14,8 @@ use peerwork_core::protocols::identify::{
 };
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
-use peerwork_core::swarm::{DialError, DialId, ListenError, ListenerId, SwarmEvent, SwarmInput};
+use peerwork_core::security::Role;
+use peerwork_core::swarm::{DialError, DialId, DialOptions, ListenError, ListenerId, SwarmEvent, SwarmInput};
 use peerwork_core::time::Instant;
 use smallvec::smallvec;
 use std::cell::RefCell;
@@ -94,6 +95,7 @@ pub(super) struct Desk<E> {
     incoming: BTreeMap<ProtocolId, VecDeque<StreamKey>>,
     events: VecDeque<E>,
     connected: VecDeque<PeerId>,
+    peers: BTreeMap<ConnectionId, PeerId>,
     disconnected: VecDeque<ConnectionError>,
     /// Streams that were blocked, and whose event has not come.
     unreadable: BTreeSet<StreamKey>,
@@ -147,6 +149,7 @@ impl<E> Default for Desk<E> {
             incoming: BTreeMap::new(),
             events: VecDeque::new(),
             connected: VecDeque::new(),
+            peers: BTreeMap::new(),
             disconnected: VecDeque::new(),
             unreadable: BTreeSet::new(),
             unwritable: BTreeSet::new(),
@@ -173,7 +176,8 @@ impl<E> Desk<E> {
         self.surprises += match event {
             SwarmEvent::Listening { listener, address } => self.listens.answer(&listener, Ok(address)),
             SwarmEvent::ListenFailed { listener, error } => self.listens.answer(&listener, Err(error)),
-            SwarmEvent::Connected { dial: Some(dial), connection, peer, .. } => {
+            SwarmEvent::Dialed { dial, connection } => {
+                let peer = self.peers.get(&connection).copied().expect("the connection was reported before");
                 self.dials.answer(&dial, Ok((connection, peer)))
             }
             SwarmEvent::DialFailed { dial, error } => self.dials.answer(&dial, Err(error)),
@@ -193,12 +197,16 @@ impl<E> Desk<E> {
                 self.is_shut_down = true;
                 0
             }
-            SwarmEvent::Connected { dial: None, peer, .. } => {
-                self.connected.push_back(peer);
+            SwarmEvent::Connected { connection, peer, role, .. } => {
+                self.peers.insert(connection, peer);
+                if role == Role::Listener {
+                    self.connected.push_back(peer);
+                }
                 0
             }
             SwarmEvent::ListenerClosed { .. }
             | SwarmEvent::IncomingFailed { .. }
+            | SwarmEvent::Dialing(_)
             | SwarmEvent::ProtocolTaken { .. } => 0,
         };
     }
@@ -338,7 +346,7 @@ impl<E: Engine> Host for LoopHost<E> {
     async fn dial(&self, address: Multiaddr) -> Result<(ConnectionId, PeerId), DialError> {
         let dial = DialId(self.desk(Desk::next_id));
         self.desk(|desk| desk.dials.ask(dial));
-        self.input(SwarmInput::Dial { dial, address });
+        self.input(SwarmInput::Dial { dial, target: address.into(), options: DialOptions::default() });
         self.wait(|desk| desk.dials.0.get(&dial).cloned().flatten()).await
     }
 

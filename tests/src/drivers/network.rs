@@ -297,6 +297,11 @@ impl<E: Engine> Network<E> {
                 self.dials.insert((seat, connection), (at, address));
             }
             LocalOutput::CancelDial { connection } => drop(self.dials.remove(&(seat, connection))),
+            LocalOutput::Lookup { lookup, name, .. } => {
+                let result = Err(TransportError::Name { name, reason: "there are no names here".to_owned() });
+                self.input(seat, SwarmInput::LookedUp { lookup, result });
+            }
+            LocalOutput::CancelLookup { .. } => {}
             LocalOutput::Refuse { connection } => self.close((seat, connection), Close::Now),
             LocalOutput::Close { connection, how } => self.close((seat, connection), how),
             // Every connection is driven at every turn.

@@ -11,6 +11,7 @@ use peerwork_core::node::NodeEvent;
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyInfo};
 use peerwork_core::protocols::ping::PingError;
 use peerwork_core::protocols::{Protocols, StreamError, StreamKey, Target};
+use peerwork_core::security::Role;
 use peerwork_core::swarm::{DialError, ListenError, SwarmEvent, TransportError};
 use peerwork_runtime::{
     BoxFuture, Event, Events, Incoming, Link, Listener, Node, RequestError, Socket, Transport,
@@ -128,7 +129,7 @@ impl<E: Clone> Heard<E> {
     fn poll<T>(&mut self, cx: &mut Context<'_>, pick: impl FnOnce(&mut Self) -> &mut VecDeque<T>) -> Poll<T> {
         while let Poll::Ready(event) = self.source.poll_next_unpin(cx) {
             match event.expect("the node runs") {
-                Event::Swarm(SwarmEvent::Connected { dial: None, peer, .. }) => {
+                Event::Swarm(SwarmEvent::Connected { role: Role::Listener, peer, .. }) => {
                     self.connected.push_back(peer);
                 }
                 Event::Swarm(SwarmEvent::Disconnected { reason, .. }) => self.disconnected.push_back(reason),

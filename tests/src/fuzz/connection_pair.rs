@@ -1,6 +1,7 @@
 //! Two nodes back to back on a wire that the fuzzer cuts, stalls, garbles and breaks.
 
 use bytes::BytesMut;
+use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::machine::{Close, End};
 use peerwork_core::muxer::mplex::Mplex;
@@ -115,7 +116,7 @@ impl Pair {
     /// Connects the two nodes, where they are not.
     fn dial(&mut self) {
         if self.ids == [None; 2]
-            && let Ok(address) = "/ip4/10.0.0.2/tcp/1".parse()
+            && let Ok(address) = "/ip4/10.0.0.2/tcp/1".parse::<Multiaddr>()
         {
             self.nodes[0].dial(address, self.now);
         }

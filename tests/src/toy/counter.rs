@@ -156,7 +156,11 @@ impl Machine for Counter {
                     self.finish(count.id, if done { Ok(answer) } else { Err(Failure::Closed(cause)) });
                 }
             }
-            FromSwarm::Local(_) | FromSwarm::Connected { .. } | FromSwarm::Disconnected { .. } => {}
+            FromSwarm::Local(_)
+            | FromSwarm::Connected { .. }
+            | FromSwarm::Disconnected { .. }
+            | FromSwarm::FindPeer { .. }
+            | FromSwarm::StopFinding { .. } => {}
         }
     }
 

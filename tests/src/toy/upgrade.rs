@@ -108,7 +108,9 @@ impl Machine for Upgrader {
             | FromSwarm::Connected { .. }
             | FromSwarm::Disconnected { .. }
             | FromSwarm::Blocked { .. }
-            | FromSwarm::Writable { .. } => {}
+            | FromSwarm::Writable { .. }
+            | FromSwarm::FindPeer { .. }
+            | FromSwarm::StopFinding { .. } => {}
         }
     }
 

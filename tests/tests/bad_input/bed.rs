@@ -1,6 +1,7 @@
 //! A victim, honest peers that talk to it, and what its remotes cause it to report; in one loop and in virtual time.
 
 use bytes::BytesMut;
+use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::{ConnectionError, ConnectionId, LazyStreams, StreamEvent};
 use peerwork_core::identity::PeerId;
 use peerwork_core::machine::{Close, End};
@@ -176,7 +177,7 @@ impl Bed {
             config.swarm.connection.private_network = self.key.clone();
         });
         let mut node = builder.build_local(Seed::reproducible(self.counter), self.now).unwrap();
-        let address = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        let address: Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
         node.dial(address, self.now);
         let mut id = None;
         while let Some(output) = node.poll_output() {

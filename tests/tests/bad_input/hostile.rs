@@ -3,6 +3,7 @@
 
 use super::bed::{Bed, Far};
 use bytes::{Buf, BytesMut};
+use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::crypto::{
     self, Aead, AeadCipher, Cipher, CryptoProvider, Curve, EphemeralKey, Hash, Hmac, InvalidScalar,
@@ -80,7 +81,7 @@ impl<'a> Hostile<'a> {
     /// Is dialled by the victim, which expects `peer` if it is given, and says nothing.
     pub(crate) fn dialled(&mut self, peer: Option<PeerId>) {
         let suffix = peer.map(|peer| format!("/p2p/{peer}")).unwrap_or_default();
-        let address = format!("/ip4/192.0.2.9/tcp/9{suffix}").parse().unwrap();
+        let address: Multiaddr = format!("/ip4/192.0.2.9/tcp/9{suffix}").parse().unwrap();
         let now = self.bed.now;
         self.bed.victim.dial(address, now);
         self.bed.run();

@@ -9,6 +9,7 @@ use peerwork_core::protocols::identify::IdentifyError;
 use peerwork_core::protocols::ping::PingError;
 use peerwork_core::protocols::{StreamCloseCause, StreamError};
 use peerwork_core::security::{ChannelError, SecurityError};
+use peerwork_core::swarm::dialer::AttemptError;
 use peerwork_core::swarm::{ConnectionLimit, DialError};
 use std::collections::BTreeSet;
 
@@ -50,9 +51,17 @@ errors! {
         ],
         by no peer [ClosedHere];
     ConnectionLimit, limit: by a peer [PerPeer, PendingInbound], by no peer [Total, Inbound, Outbound, PendingOutbound];
+    // A peer decides how an attempt to reach it ends.
     DialError, dial:
+        by a peer [Failed],
+        by no peer [
+            NoAddresses, SelfDial, AlreadyDialing, Timeout, Blocked, TooMany, Cancelled, ShuttingDown, IdReused
+        ];
+    AttemptError, attempt:
         by a peer [SelfDial, WrongPeer, Connection],
-        by no peer [Address, Transport, Timeout, Limit, Cancelled, ShuttingDown, IdReused];
+        by no peer [
+            Address, Undialable, Transport, Timeout, Limit, Backoff, BlackHole, Blocked, TooMany, NotTried
+        ];
     PingError, ping:
         by a peer [Unsupported, NotOpened, Timeout, WrongEcho, StreamClosed, ConnectionClosed],
         by no peer [NotConnected, TooMany];
@@ -78,8 +87,11 @@ pub(crate) fn of_report(report: &Report, names: &mut BTreeSet<&'static str>) {
         Report::Connection(error) => of_connection(error, names),
         Report::Dial(error) => {
             names.insert(dial(error));
-            if let DialError::Connection(error) = error {
-                of_connection(error, names);
+            for (_, error) in error.failures() {
+                names.insert(attempt(error));
+                if let AttemptError::Connection(error) = error {
+                    of_connection(error, names);
+                }
             }
         }
         Report::Ping(error) => {

@@ -4,7 +4,7 @@ use peerwork_core::connection::ConnectionId;
 use peerwork_core::node::LocalNode;
 use peerwork_core::protocols::{RequestId, Target};
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{DialId, Limits, SwarmInput};
+use peerwork_core::swarm::{DialId, DialOptions, Limits, SwarmInput};
 use peerwork_tests::drivers::Host;
 use peerwork_tests::drivers::host::{LoopHost, run};
 use peerwork_tests::drivers::network::{Faults, Network};
@@ -80,7 +80,11 @@ fn greedy_peers_do_not_keep_a_node_from_serving_others() {
             let host = &greedy[draw.below(greedy.len() as u64) as usize];
             next += 1;
             host.input(match draw.below(12) {
-                0..3 => SwarmInput::Dial { dial: DialId(next), address: address.clone() },
+                0..3 => SwarmInput::Dial {
+                    dial: DialId(next),
+                    target: address.clone().into(),
+                    options: DialOptions::always(),
+                },
                 3 => SwarmInput::Disconnect { connection: ConnectionId(draw.below(next)) },
                 _ => SwarmInput::OpenStream {
                     request: RequestId(next),

@@ -13,11 +13,15 @@ use peerwork_core::protocols::ping::{PingCommand, PingEvent, PingId};
 use peerwork_core::protocols::{RequestId, Target};
 use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{DialId, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError};
+use peerwork_core::swarm::dialer::Records;
+use peerwork_core::swarm::{
+    DialId, DialOptions, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
+};
 use peerwork_core::time::Instant;
 use peerwork_tests::laws::Law;
 use peerwork_tests::laws::machine::{Input, MachineSubject, Output};
 use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
 
 const CHAT: ProtocolId = ProtocolId::from_static("/chat/1.0.0");
 
@@ -120,8 +124,9 @@ impl MachineSubject for Networking {
 
     fn outcome_id(&self, output: &Output<Self>) -> Option<Id> {
         match output {
-            SwarmOutput::Event(SwarmEvent::Connected { dial, .. }) => dial.map(Id::Dial),
-            SwarmOutput::Event(SwarmEvent::DialFailed { dial, .. }) => Some(Id::Dial(*dial)),
+            SwarmOutput::Event(SwarmEvent::Dialed { dial, .. } | SwarmEvent::DialFailed { dial, .. }) => {
+                Some(Id::Dial(*dial))
+            }
             SwarmOutput::Event(SwarmEvent::StreamOpened { request, .. }) => request.map(Id::Stream),
             SwarmOutput::Event(SwarmEvent::StreamFailed { request, .. }) => Some(Id::Stream(*request)),
             SwarmOutput::Protocol(NodeEvent::Ping(
@@ -186,7 +191,8 @@ impl Town {
                 let address = address(draw.below(REMOTES + 1));
                 let expects = draw.below(2) == 0;
                 let address = if expects { with_peer_id(address, &self.peer(draw)) } else { address };
-                SwarmInput::Dial { dial: DialId(number), address }
+                let options = if draw.below(2) == 0 { DialOptions::default() } else { DialOptions::always() };
+                SwarmInput::Dial { dial: DialId(number), target: address.into(), options }
             }
             11..18 => SwarmInput::OpenStream {
                 request: RequestId(number),
@@ -271,6 +277,11 @@ impl Town {
             SwarmOutput::CancelDial { connection } => {
                 self.coming.remove(connection);
             }
+            SwarmOutput::Lookup { lookup, .. } => {
+                let records = Records::Addresses(vec![Ipv4Addr::new(10, 0, 0, 1).into()]);
+                self.answers.push_back(SwarmInput::LookedUp { lookup: *lookup, result: Ok(records) });
+            }
+            SwarmOutput::CancelLookup { .. } => {}
             SwarmOutput::Refuse { connection } => {
                 if let Some((remote, there)) = self.coming.remove(connection) {
                     self.remotes[remote].node.handle_end(there, End::Failed, now);

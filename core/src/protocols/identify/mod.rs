@@ -556,6 +556,7 @@ impl Machine for Identify {
                 self.change(stream.connection, |to, shared| to.answers.writable(stream, shared));
             }
             FromSwarm::StreamClosed { stream, cause } => self.closed(stream, &cause),
+            FromSwarm::FindPeer { .. } | FromSwarm::StopFinding { .. } => {}
         }
     }
 

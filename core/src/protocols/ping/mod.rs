@@ -319,6 +319,7 @@ impl Machine for Ping {
                     }
                 });
             }
+            FromSwarm::FindPeer { .. } | FromSwarm::StopFinding { .. } => {}
         }
     }
 

@@ -69,6 +69,13 @@ pub struct DialOptions {
     pub ignore_backoff: bool,
 }
 
+impl DialOptions {
+    /// A new connection also where the peer is connected.
+    pub fn always() -> Self {
+        Self { condition: PeerCondition::Always, ..Self::default() }
+    }
+}
+
 impl Default for DialOptions {
     fn default() -> Self {
         Self { condition: PeerCondition::Disconnected, timeout: None, ignore_backoff: false }

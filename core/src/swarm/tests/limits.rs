@@ -33,8 +33,11 @@ fn incoming(swarm: &mut Swarm<Puppet>, listener: ListenerId) -> ConnectionId {
 /// The reason for which the first refused dial or remote was refused.
 fn refusal(outputs: &Outputs) -> Option<ConnectionLimit> {
     outputs.iter().find_map(|output| match output {
-        SwarmOutput::Event(SwarmEvent::DialFailed { error: DialError::Limit(limit), .. })
-        | SwarmOutput::Event(SwarmEvent::IncomingFailed { error: ConnectionError::Limit(limit), .. }) => {
+        SwarmOutput::Event(SwarmEvent::DialFailed { error, .. }) => match error.failures() {
+            [(_, AttemptError::Limit(limit))] => Some(*limit),
+            _ => None,
+        },
+        SwarmOutput::Event(SwarmEvent::IncomingFailed { error: ConnectionError::Limit(limit), .. }) => {
             Some(*limit)
         }
         _ => None,
@@ -102,8 +105,8 @@ fn one_connection_too_many_to_a_peer_is_closed_with_the_reason() {
     // What the remote opens on it meanwhile is nobody's.
     open(&mut swarm, second, 0);
     say(&mut swarm, second, ConnectionMessage::Closed(reason));
-    let error = DialError::Limit(ConnectionLimit::PerPeer(1));
-    assert_eq!(drain(&mut swarm), [SwarmOutput::Event(SwarmEvent::DialFailed { dial, error })]);
+    let limit = AttemptError::Limit(ConnectionLimit::PerPeer(1));
+    assert_eq!(outcomes(&drain(&mut swarm)), [failed(dial, "/ip4/1.2.3.4/tcp/5", limit)]);
     assert_eq!(swarm.best_connection(peer(9)), Some(first));
 }
 
@@ -316,9 +319,9 @@ impl Crowd {
                         _ => {}
                     }
                 }
-                SwarmOutput::Event(
-                    SwarmEvent::Connected { dial: Some(dial), .. } | SwarmEvent::DialFailed { dial, .. },
-                ) => assert!(self.dials.remove(&dial), "one outcome for {dial:?}"),
+                SwarmOutput::Event(SwarmEvent::Dialed { dial, .. } | SwarmEvent::DialFailed { dial, .. }) => {
+                    assert!(self.dials.remove(&dial), "one outcome for {dial:?}")
+                }
                 SwarmOutput::Event(
                     SwarmEvent::StreamOpened { request: Some(request), .. }
                     | SwarmEvent::StreamFailed { request, .. },

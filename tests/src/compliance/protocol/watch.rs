@@ -78,7 +78,9 @@ impl Watch {
             | FromSwarm::Disconnected { .. }
             | FromSwarm::OpenFailed { .. }
             | FromSwarm::Message { .. }
-            | FromSwarm::RemoteClosed { .. } => {}
+            | FromSwarm::RemoteClosed { .. }
+            | FromSwarm::FindPeer { .. }
+            | FromSwarm::StopFinding { .. } => {}
         }
     }
 
@@ -90,7 +92,11 @@ impl Watch {
     /// The protocol says something.
     pub(super) fn said<E: Debug>(&mut self, output: &ToSwarm<E>) {
         match output {
-            ToSwarm::Event(_) | ToSwarm::KeepAlive { .. } | ToSwarm::Disconnect { .. } => {}
+            ToSwarm::Event(_)
+            | ToSwarm::KeepAlive { .. }
+            | ToSwarm::Disconnect { .. }
+            | ToSwarm::Addresses { .. }
+            | ToSwarm::FindFinished { .. } => {}
             ToSwarm::OpenStream { request, protocols, options, .. } => {
                 self.expect(Rule::FreshIds, !protocols.is_empty(), output, "nothing is proposed");
                 let fresh = self.requests.insert(*request, *options).is_none();

@@ -117,7 +117,10 @@ impl World {
     /// Answers what the protocol wants, with news.
     pub(super) fn output<S: ProtocolSubject>(&mut self, subject: &S, output: &ToSwarm<Event<S>>) {
         match output {
-            ToSwarm::Event(_) | ToSwarm::KeepAlive { .. } => {}
+            ToSwarm::Event(_)
+            | ToSwarm::KeepAlive { .. }
+            | ToSwarm::Addresses { .. }
+            | ToSwarm::FindFinished { .. } => {}
             ToSwarm::OpenStream { request, target, protocols, options } => self.requests.push(Request {
                 id: *request,
                 target: *target,
