@@ -4,6 +4,7 @@
 
 use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+use peerwork_tokio::core::swarm::{Limits, PeerOrRange};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,7 +51,8 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   peerwork listen
-  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key")]
+  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key
+  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --allow 192.168.0.0/16 --block 192.168.6.6")]
     Listen {
         /// Where to listen, for instance /ip4/0.0.0.0/tcp/4001; can be given several times
         ///
@@ -63,6 +65,8 @@ Examples:
         /// Whoever connects can then have this node send as much as they like: nothing for a node that strangers can reach.
         #[arg(long)]
         perf: bool,
+        #[command(flatten)]
+        admission: Admission,
         #[command(flatten)]
         options: NodeOptions,
     },
@@ -166,6 +170,29 @@ pub(crate) struct Target {
     /// With /p2p/PEER-ID at its end, only that peer will do. Without it, whoever answers is taken.
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
+}
+
+/// Whom a node lets in, and how many.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Who may connect")]
+pub(crate) struct Admission {
+    /// Let in only these: a peer id, an IP address, or a range such as 192.0.2.0/24; can be given several times
+    ///
+    /// With peers, only those may connect; with addresses, only from there; with both, only those from there.
+    #[arg(long, value_name = "PEER-OR-RANGE")]
+    pub(crate) allow: Vec<PeerOrRange>,
+    /// Do not let these in, whatever --allow says; can be given several times
+    #[arg(long, value_name = "PEER-OR-RANGE")]
+    pub(crate) block: Vec<PeerOrRange>,
+    /// How many connections there may be, of which others may make three quarters; more are refused
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_connections)]
+    pub(crate) max_connections: usize,
+    /// With more connections than this, some are closed: idle ones first, then the youngest
+    #[arg(long, value_name = "COUNT", requires = "low_water")]
+    pub(crate) high_water: Option<usize>,
+    /// So many connections are left then
+    #[arg(long, value_name = "COUNT", requires = "high_water")]
+    pub(crate) low_water: Option<usize>,
 }
 
 /// The options of a command that runs a node.

@@ -62,6 +62,22 @@ pub(crate) enum Failure {
         "LIBP2P_FORCE_PNET=1 forbids a node outside of a private network; say with --private-network FILE which key to use"
     )]
     NoPrivateNetwork,
+    /// More connections would be left than are too many.
+    #[error("--low-water {low} is above --high-water {high}; it must not be")]
+    LowWater {
+        /// What the user wants.
+        low: usize,
+        /// What it must not be above.
+        high: usize,
+    },
+    /// The high watermark would never be reached.
+    #[error("--high-water {high} is never reached with --max-connections {max}; it must be below it")]
+    HighWater {
+        /// What the user wants.
+        high: usize,
+        /// What it must be below.
+        max: usize,
+    },
     /// The peer did not answer a ping.
     #[error("{0}")]
     Ping(PingError),

@@ -1,6 +1,6 @@
 //! Starting nodes as the options say, and meeting peers with them.
 
-use crate::args::{Crypto, Muxer, NodeOptions, SecioSecret, Security};
+use crate::args::{Admission, Crypto, Muxer, NodeOptions, SecioSecret, Security};
 use crate::echo;
 use crate::failure::{Failure, failed};
 use crate::key_file;
@@ -20,6 +20,7 @@ use peerwork_tokio::core::security::pnet::PreSharedKey;
 use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
 use peerwork_tokio::core::security::tls::Tls;
 use peerwork_tokio::core::seed::Seed;
+use peerwork_tokio::core::swarm::{SwarmConfig, Watermarks};
 use peerwork_tokio::{Connected, Node, NodeBuilder, computes_aes};
 use serde::Serialize;
 use std::path::Path;
@@ -37,12 +38,51 @@ const FORCE_PRIVATE_NETWORK: &str = "LIBP2P_FORCE_PNET";
 /// # Errors
 /// The key file cannot be used, or the node cannot start.
 pub(crate) async fn start(options: &NodeOptions, output: &Output) -> Result<Node, Failure> {
+    start_configured(options, output, |_| {}).await
+}
+
+/// As [`start`], and lets in only whom it should.
+///
+/// # Errors
+/// As [`start`]; or the numbers contradict each other.
+pub(crate) async fn start_with(
+    admission: &Admission,
+    options: &NodeOptions,
+    output: &Output,
+) -> Result<Node, Failure> {
+    let watermarks = watermarks(admission)?;
+    let configure = |swarm: &mut SwarmConfig| {
+        admission.allow.iter().for_each(|entry| swarm.access.allow(*entry));
+        admission.block.iter().for_each(|entry| swarm.access.block(*entry));
+        swarm.limits = swarm.limits.with_max_connections(admission.max_connections);
+        swarm.watermarks = watermarks;
+    };
+    start_configured(options, output, configure).await
+}
+
+fn watermarks(admission: &Admission) -> Result<Option<Watermarks>, Failure> {
+    let (Some(high), Some(low)) = (admission.high_water, admission.low_water) else { return Ok(None) };
+    if low > high {
+        return Err(Failure::LowWater { low, high });
+    }
+    let max = admission.max_connections;
+    if high >= max {
+        return Err(Failure::HighWater { high, max });
+    }
+    Ok(Some(Watermarks::new(high, low)))
+}
+
+async fn start_configured(
+    options: &NodeOptions,
+    output: &Output,
+    configure: impl FnOnce(&mut SwarmConfig),
+) -> Result<Node, Failure> {
     if options.security.contains(&Security::Plaintext) {
         output.warn(&"plaintext does not encrypt, and peers can claim to be anybody; use it for tests only");
     }
     match &options.key_file {
-        Some(path) => start_as(options, read_key(path)?).await,
-        None => start_anonymous(options).await,
+        Some(path) => start_as(options, read_key(path)?, configure).await,
+        None => start_as(options, keypair::generate(options.key)?, configure).await,
     }
 }
 
@@ -51,14 +91,18 @@ pub(crate) async fn start(options: &NodeOptions, output: &Output) -> Result<Node
 /// # Errors
 /// The node cannot start.
 pub(crate) async fn start_anonymous(options: &NodeOptions) -> Result<Node, Failure> {
-    start_as(options, keypair::generate(options.key)?).await
+    start_as(options, keypair::generate(options.key)?, |_| {}).await
 }
 
-async fn start_as(options: &NodeOptions, identity: Keypair) -> Result<Node, Failure> {
+async fn start_as(
+    options: &NodeOptions,
+    identity: Keypair,
+    configure: impl FnOnce(&mut SwarmConfig),
+) -> Result<Node, Failure> {
     let crypto = crypto(options.crypto);
     // Otherwise every handshake would fail.
     crypto.sign(&identity, b"").map_err(Failure::CannotSign)?;
-    let mut builder = builder(options, crypto, identity);
+    let mut builder = builder(options, crypto, identity).configure(|config| configure(&mut config.swarm));
     if let Some(key) = private_network(options)? {
         builder = builder.private_network(key);
     }

@@ -177,13 +177,24 @@ fn peer_id_component(peer: &PeerId) -> Protocol<'static> {
     Protocol::P2p(id.expect("multiaddr takes every multihash that a peer id can be"))
 }
 
+/// The IP address in front, which says where the bytes go. One of IPv4 that is written as IPv6 is of IPv4.
+pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().find(|component| !matches!(component, Protocol::Ip6zone(_))) {
+        Some(Protocol::Ip4(ip)) => Some(ip.into()),
+        Some(Protocol::Ip6(ip)) => Some(ip.to_canonical()),
+        _ => None,
+    }
+}
+
+/// Whether the address starts with a name that is yet to be resolved.
+pub fn starts_with_name(address: &Multiaddr) -> bool {
+    let first = address.iter().next();
+    matches!(first, Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_)))
+}
+
 /// Whether the address starts on the loopback interface, and so leads nowhere from other machines.
 pub fn is_loopback(address: &Multiaddr) -> bool {
-    match address.iter().find(|component| !matches!(component, Protocol::Ip6zone(_))) {
-        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
-        Some(Protocol::Ip6(ip)) => ip.to_canonical().is_loopback(),
-        _ => false,
-    }
+    ip(address).is_some_and(|ip| ip.is_loopback())
 }
 
 /// Whether the address leads over a relay (`/p2p-circuit`).

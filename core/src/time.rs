@@ -180,13 +180,18 @@ impl<K: Ord + Copy> Timers<K> {
         Some(key)
     }
 
+    /// The deadline of `key`, if one is set.
+    pub fn get(&self, key: K) -> Option<Deadline> {
+        match &self.0 {
+            Set::Empty => None,
+            Set::One(one, deadline) => (*one == key).then_some(*deadline),
+            Set::Many { by_key, .. } => by_key.get(&key).copied(),
+        }
+    }
+
     /// Whether the timer of `key` is set.
     pub fn contains(&self, key: K) -> bool {
-        match &self.0 {
-            Set::Empty => false,
-            Set::One(one, _) => *one == key,
-            Set::Many { by_key, .. } => by_key.contains_key(&key),
-        }
+        self.get(key).is_some()
     }
 
     /// How many timers are set.

@@ -13,7 +13,7 @@ use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder};
 use peerwork_core::protocols::{StreamKey, Target};
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput, Usage};
+use peerwork_core::swarm::{ListenerId, RangeLimits, SwarmEvent, SwarmInput, Usage};
 use peerwork_core::time::Instant;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
@@ -66,6 +66,8 @@ impl Net {
                     // They are two peers only.
                     let limits = &mut config.swarm.limits;
                     limits.max_connections_per_peer = COUNT + 1;
+                    limits.narrow_range = RangeLimits::UNLIMITED;
+                    limits.wide_range = RangeLimits::UNLIMITED;
                     limits.max_inbound_streams_per_peer = 4 * COUNT;
                     limits.max_outbound_streams_per_peer = 4 * COUNT;
                 });

@@ -14,7 +14,7 @@ use peerwork_core::node::{LocalNode, LocalOutput, NodeBuilder, NodeConfig};
 use peerwork_core::security::noise::Noise;
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{ListenerId, SwarmInput};
+use peerwork_core::swarm::{ListenerId, Rate, SwarmInput};
 use peerwork_core::time::Instant;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -34,7 +34,7 @@ const BUDGETS: &[(&str, Secure, usize)] = &[
     #[cfg(feature = "tls")]
     ("tls", |builder| builder.security(peerwork_core::security::tls::Tls::default()), 3_328),
     ("noise", |builder| builder.security(Noise), 2_560),
-    ("secio", |builder| builder.security(Secio::default()), 3_328),
+    ("secio", |builder| builder.security(Secio::default()), 3_360),
 ];
 
 /// Two nodes and the wires between them.
@@ -50,7 +50,11 @@ impl Net {
         let mut nodes = [1, 2].map(|number| {
             let configure = |config: &mut NodeConfig| {
                 config.swarm.connection.crypto = Arc::clone(crypto);
-                config.swarm.limits.max_connections_per_peer = usize::MAX;
+                let limits = &mut config.swarm.limits;
+                limits.max_connections_per_peer = usize::MAX;
+                // How fast they came is forgotten when they are idle.
+                limits.narrow_range.inbound_rate = Rate::UNLIMITED;
+                limits.wide_range.inbound_rate = Rate::UNLIMITED;
             };
             let builder = secure(NodeBuilder::new()).muxer(Mplex::default()).configure(configure);
             builder.build_local(Seed::reproducible(number), NOW).unwrap()
@@ -62,7 +66,10 @@ impl Net {
     }
 
     fn dial(&mut self) {
-        self.nodes[0].dial("/ip4/10.0.0.2/tcp/4001".parse::<Multiaddr>().unwrap(), NOW);
+        // Each to another network, and from another one: what is known of addresses and their ranges is counted.
+        let network = self.peers[0].len();
+        let address: Multiaddr = format!("/ip4/10.1.{network}.2/tcp/4001").parse().unwrap();
+        self.nodes[0].dial(address, NOW);
         self.run();
     }
 
@@ -75,7 +82,7 @@ impl Net {
                 LocalOutput::Dial { connection, address } => {
                     let dialed = SwarmInput::Dialed { connection, remote_address: address };
                     self.nodes[me].handle_input(dialed, NOW);
-                    let from = "/ip4/10.0.0.1/tcp/50000".parse().unwrap();
+                    let from = format!("/ip4/10.2.{}.1/tcp/50000", self.peers[1].len()).parse().unwrap();
                     let remote = self.nodes[1].handle_incoming(self.listener, from, NOW);
                     self.peers[0].insert(connection, remote);
                     self.peers[1].insert(remote, connection);

@@ -88,6 +88,35 @@
 //! }
 //! ```
 //!
+//! # Who may be connected, and for how long
+//!
+//! A node limits what strangers may take, in all and from each range of addresses ([`Limits`](core::swarm::Limits)); it keeps lists of whom
+//! to let in and whom not ([`Node::block`], [`Node::allow`]); it closes connections when there are too many
+//! ([`NodeBuilder::watermarks`](peerwork_runtime::NodeBuilder::watermarks), [`Node::tag`], [`Node::protect`]), and those that nobody
+//! needs; and it tells why one is open.
+//!
+//! ```
+//! use peerwork_tokio::core::swarm::{PeerOrRange, Watermarks};
+//! use peerwork_tokio::NodeBuilder;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = NodeBuilder::new().listen("/ip4/127.0.0.1/tcp/0".parse()?).start().await?;
+//!     let node = NodeBuilder::new().watermarks(Watermarks::new(900, 600)).start().await?;
+//!     node.protect(server.local_peer(), "bootstrap").await?;
+//!     let connected = node.dial(server.listen_addresses().await?.remove(0)).await?;
+//!     node.keep_alive(connected.connection, true).await?;
+//!     let why = node.why_alive(connected.connection).await?.ok_or("the connection is gone")?;
+//!     assert_eq!(
+//!         why.to_string(),
+//!         "kept open:\n  the user wishes it\nnot closed when there are too many connections: bootstrap"
+//!     );
+//!     node.block("127.0.0.0/8".parse::<PeerOrRange>()?).await?;
+//!     assert!(node.dial(connected.remote_address).await.is_err());
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Features
 //!
 //! - `aws-lc` (on by default): nodes use the [fast crypto provider](peerwork_core::crypto), which needs a C compiler to build. Without it they use the

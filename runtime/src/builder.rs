@@ -18,6 +18,7 @@ use peerwork_core::routing::PeerRouting;
 use peerwork_core::security::SecurityProtocol;
 use peerwork_core::security::pnet::PreSharedKey;
 use peerwork_core::seed::Seed;
+use peerwork_core::swarm::{AccessRules, Limits, Watermarks};
 use std::sync::Arc;
 
 /// Puts a node together and starts it on the runtime `R`: transports, security protocols, muxers, protocols, peer routing and record
@@ -121,6 +122,25 @@ impl<P, R> NodeBuilder<P, R> {
     #[must_use]
     pub fn protocols<Q>(self, protocols: Q) -> NodeBuilder<Q, R> {
         self.map(|node| node.protocols(protocols))
+    }
+
+    /// Sets how many connections and streams there may be, and where they may come from.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.map(|node| node.limits(limits))
+    }
+
+    /// Sets who may be connected; [`Node::block`] and its neighbours change it while the node runs.
+    #[must_use]
+    pub fn access(self, rules: AccessRules) -> Self {
+        self.map(|node| node.access(rules))
+    }
+
+    /// Closes connections when there are too many. Without watermarks none is closed for that, and the
+    /// [limits](Self::limits) hold.
+    #[must_use]
+    pub fn watermarks(self, watermarks: Watermarks) -> Self {
+        self.map(|node| node.watermarks(watermarks))
     }
 
     /// Changes limits, timeouts and what ping and identify do.

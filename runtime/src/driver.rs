@@ -5,6 +5,7 @@ use crate::clock::{Clock, wall_clock};
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
 use crate::mailbox;
+use crate::management::Management;
 use crate::node::{Connected, Listening};
 use crate::requests::{Reply, Request, Requests, answer, fail};
 use crate::resolver::{LOOKUP_TIMEOUT, ResolveError, Resolver};
@@ -73,6 +74,7 @@ pub(crate) enum Command<P: Protocols> {
     Disconnect {
         connection: ConnectionId,
     },
+    Manage(Management),
     Request(Request),
     Protocol(P::Command),
     Subscribe {
@@ -318,6 +320,7 @@ where
             }
             Command::HandleProtocol { protocol, reply } => self.add_handler(protocol, reply),
             Command::Disconnect { connection } => self.input(SwarmInput::Disconnect { connection }),
+            Command::Manage(management) => management.perform(&mut self.node, now),
             Command::Request(request) => {
                 let command = self.waiting.requests.start(request);
                 self.input(SwarmInput::Command(command));
@@ -527,6 +530,7 @@ where
             | SwarmEvent::Disconnected { .. }
             | SwarmEvent::Dialing(_)
             | SwarmEvent::IncomingFailed { .. }
+            | SwarmEvent::StandingRefused { .. }
             | SwarmEvent::ProtocolTaken { .. } => {}
         }
         self.subscribers.send(&Event::Swarm(event));

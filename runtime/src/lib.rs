@@ -17,6 +17,7 @@ mod driver;
 mod events;
 mod handles;
 mod mailbox;
+mod management;
 mod node;
 mod perf;
 mod processor;

@@ -329,11 +329,11 @@ where
         let _ = ended.await;
     }
 
-    async fn send(&self, command: Command<P>) -> Result<(), Stopped> {
+    pub(crate) async fn send(&self, command: Command<P>) -> Result<(), Stopped> {
         self.commands.send(command).await.map_err(|_| Stopped)
     }
 
-    async fn call<T, E>(
+    pub(crate) async fn call<T, E>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, RequestError<E>>>) -> Command<P>,
     ) -> Result<T, RequestError<E>> {

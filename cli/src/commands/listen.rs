@@ -1,6 +1,6 @@
 //! `peerwork listen`: a node that others can reach.
 
-use crate::args::NodeOptions;
+use crate::args::{Admission, NodeOptions};
 use crate::failure::{Failure, failed};
 use crate::node::{self, ConnectedReport};
 use crate::output::{Output, Palette, Report};
@@ -14,16 +14,17 @@ use std::io;
 /// Listens on `addresses` until a signal ends the program, and serves perf if that is wanted.
 ///
 /// # Errors
-/// An address is wrong or cannot be listened on; the key file cannot be used.
+/// An address is wrong or cannot be listened on; the key file cannot be used; the watermarks contradict each other or the limit.
 pub(crate) async fn run(
     addresses: &[String],
     perf: bool,
+    admission: &Admission,
     options: &NodeOptions,
     output: &Output,
 ) -> Result<(), Failure> {
     let addresses =
         addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, Failure>>()?;
-    let node = node::start(options, output).await?;
+    let node = node::start_with(admission, options, output).await?;
     if perf {
         let served = Perf::new()?.patience(options.timeout).serve(&node).await;
         served.map_err(failed(Failure::Taken))?;

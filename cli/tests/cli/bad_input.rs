@@ -83,6 +83,17 @@ fn a_long_wrong_address_is_shown_in_part() {
 }
 
 #[test]
+fn watermarks_that_contradict_each_other() {
+    for (high, low, max, expected) in [
+        ("10", "20", "30", "--low-water 20 is above --high-water 10; it must not be"),
+        ("30", "20", "30", "--high-water 30 is never reached with --max-connections 30; it must be below it"),
+    ] {
+        let arguments = ["listen", "--high-water", high, "--low-water", low, "--max-connections", max];
+        assert_eq!(node(&arguments).failure(), expected);
+    }
+}
+
+#[test]
 fn places_where_nobody_can_listen() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let in_use = multiaddr(taken.local_addr().expect("it is bound"));

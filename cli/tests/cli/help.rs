@@ -56,7 +56,7 @@ fn the_version_is_the_package_version() {
 #[test]
 #[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn wrong_usage_exits_with_status_2() {
-    let cases: [(&[&str], &str); 19] = [
+    let cases: [(&[&str], &str); 26] = [
         (&["dance"], "unrecognized subcommand 'dance'"),
         (&["ping"], "<ADDRESS>"),
         (&["ping", "/ip4/127.0.0.1/tcp/1", "0"], "invalid value '0' for '[COUNT]'"),
@@ -75,6 +75,19 @@ fn wrong_usage_exits_with_status_2() {
         (&["keygen", "--key-file", "x"], "unexpected argument '--key-file'"),
         (&["keygen", "--security", "secio"], "unexpected argument '--security'"),
         (&["keygen", "--timeout", "1"], "unexpected argument '--timeout'"),
+        (
+            &["listen", "--block", "localhost"],
+            "neither a range of addresses, such as 192.0.2.0/24, nor a peer id",
+        ),
+        (
+            &["listen", "--allow", "10.0.0.0/33"],
+            "the length of the prefix, behind the '/', is a number from 0 to 32 here",
+        ),
+        (&["listen", "--allow", "10.0.0.1/8"], "the range is 10.0.0.0/8, and a single address has no '/'"),
+        (&["listen", "--block", "/ip4/10.0.0.1"], "expected one such as 192.0.2.0/24 or 2001:db8::/32"),
+        (&["listen", "--max-connections", "-1"], "unexpected argument '-1'"),
+        (&["listen", "--high-water", "9"], "--low-water <COUNT>"),
+        (&["ping", "--block", "10.0.0.1"], "unexpected argument '--block'"),
         (&["listen", "--timeout", "0"], "a number of seconds from 0.001 to 86400"),
     ];
     for (arguments, expected) in cases {

@@ -223,3 +223,35 @@ fn the_demo_as_json() {
     assert_eq!((last["ok"].as_bool(), last["command"].as_str()), (Some(true), Some("demo")));
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn the_listener_lets_in_only_whom_it_should() {
+    let stranger = "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf";
+    let cases: [(&[&str], Option<&str>); 6] = [
+        (&["--allow", "127.0.0.0/8", "--block", "127.0.0.2"], None),
+        (&["--block", stranger], None),
+        (&["--block", "127.0.0.0/8"], Some("not allowed: the block list has 127.0.0.0/8")),
+        (
+            &["--allow", "::1", "--allow", "10.0.0.0/8"],
+            Some("not allowed: the address is in no range of the allow list"),
+        ),
+        (&["--allow", stranger], Some("not allowed: the peer is not on the allow list")),
+        (&["--max-connections", "0"], Some("all 0 connections that are allowed are taken")),
+    ];
+    for (options, expected) in cases {
+        let listener = Listener::start(options);
+        let status = node(&["ping", &listener.address, "1"]).status;
+        let told = json(&listener.running.line());
+        match expected {
+            None => assert_eq!((status, told["event"].as_str()), (Some(0), Some("connected")), "{options:?}"),
+            Some(error) => {
+                assert_eq!(
+                    (status, told["event"].as_str()),
+                    (Some(1), Some("incoming-failed")),
+                    "{options:?}"
+                );
+                assert_eq!(told["error"], error, "{options:?}");
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::muxer::MuxerError;
 use crate::negotiation::{NegotiationError, ProtocolId};
 use crate::security::pnet::ReflectedNonce;
 use crate::security::{ChannelError, SecurityError};
-use crate::swarm::ConnectionLimit;
+use crate::swarm::{AccessDenied, ConnectionLimit};
 
 /// What is negotiated first.
 pub(super) const SECURITY: &str = "security protocol";
@@ -50,6 +50,9 @@ pub enum ConnectionError {
     /// This node closed it, because it has too many. Blame: a limit.
     #[error("{0}")]
     Limit(#[from] ConnectionLimit),
+    /// This node closed it, because the user's rules do not allow it. Blame: closed.
+    #[error("not allowed: {0}")]
+    Denied(#[from] AccessDenied),
     /// This node closed it. Blame: closed.
     #[error("this node closed the connection")]
     ClosedHere,
@@ -73,7 +76,9 @@ impl ConnectionError {
             Self::PrivateNetwork(cause) => cause.blame(),
             Self::Reflected => Blame::Peer,
             Self::HandshakeTimeout => Blame::Timeout,
-            Self::Idle | Self::ClosedHere | Self::ClosedByPeer | Self::Broken => Blame::Closed,
+            Self::Denied(_) | Self::Idle | Self::ClosedHere | Self::ClosedByPeer | Self::Broken => {
+                Blame::Closed
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::security::pnet::PreSharedKey;
 #[cfg(feature = "tls")]
 use crate::security::tls::Tls;
 use crate::seed::Seed;
+use crate::swarm::{AccessRules, Limits, Watermarks};
 use crate::time::Instant;
 use std::sync::Arc;
 
@@ -133,6 +134,28 @@ impl<P> NodeBuilder<P> {
     pub fn protocols<Q>(self, protocols: Q) -> NodeBuilder<Q> {
         let Self { config, keypair, routing, stores, validators, protocols: _ } = self;
         NodeBuilder { config, keypair, routing, stores, validators, protocols }
+    }
+
+    /// Sets how many connections and streams there may be, and where they may come from.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.swarm.limits = limits;
+        self
+    }
+
+    /// Sets who may be connected; [`SwarmInput::Access`](crate::swarm::SwarmInput::Access) changes it while the node runs.
+    #[must_use]
+    pub fn access(mut self, rules: AccessRules) -> Self {
+        self.config.swarm.access = rules;
+        self
+    }
+
+    /// Closes connections when there are too many. Without watermarks none is closed for that, and the
+    /// [limits](Self::limits) hold.
+    #[must_use]
+    pub fn watermarks(mut self, watermarks: Watermarks) -> Self {
+        self.config.swarm.watermarks = Some(watermarks);
+        self
     }
 
     /// Changes limits, timeouts and what ping and identify do.

@@ -2,10 +2,11 @@
 
 use super::dialer::{AttemptId, DialerInput};
 use super::limits::{Count, Direction};
+use super::ranges::Host;
 use super::streams::{Owner, StreamRecord};
 use super::{
-    ConnectionLimit, DialError, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent, SwarmInput,
-    SwarmOutput, address,
+    AccessChange, ConnectionLimit, DialError, ListenError, ListenerId, Multiaddr, Swarm, SwarmEvent,
+    SwarmInput, SwarmOutput, address,
 };
 use crate::collections::Map;
 use crate::connection::{
@@ -24,6 +25,7 @@ use std::cmp::Reverse;
 /// What the swarm knows of a connection.
 pub(super) struct Record {
     pub(super) role: Role,
+    /// To be changed by [`Swarm::move_to`]: it counts against the limits of its range.
     pub(super) remote_address: Multiaddr,
     pub(super) state: State,
 }
@@ -43,6 +45,11 @@ pub(super) enum State {
         streams: Map<StreamId, StreamRecord>,
         /// How many streams there are, those included that we have asked for.
         count: Count,
+        opened_at: Instant,
+        /// How many streams and wishes keep it open, opens included.
+        needs: u32,
+        /// When it was last needed, if it is not.
+        idle_since: Instant,
     },
 }
 
@@ -54,7 +61,7 @@ pub(super) enum Origin {
 }
 
 impl Record {
-    fn direction(&self) -> Direction {
+    pub(super) fn direction(&self) -> Direction {
         match self.role {
             Role::Dialer => Direction::Outbound,
             Role::Listener => Direction::Inbound,
@@ -80,16 +87,45 @@ impl<P: Protocols> Swarm<P> {
     pub(super) fn add(&mut self, connection: ConnectionId, record: Record) {
         self.usage.connections.add(record.direction());
         self.usage.pending.add(record.direction());
+        if let Some(host) = Host::of(&record.remote_address) {
+            self.ranges.add(host, record.direction(), &self.config.limits);
+        }
         self.connections.insert(connection, Box::new(record));
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Record> {
         let record = *self.connections.remove(&connection)?;
         self.usage.connections.remove(record.direction());
+        let host = Host::of(&record.remote_address);
         if record.is_pending() {
-            self.usage.pending.remove(record.direction());
+            self.note_opened(host, record.direction());
+        }
+        if let Some(host) = host {
+            self.ranges.remove(host, record.direction(), &self.config.limits);
         }
         Some(record)
+    }
+
+    /// Notes that a connection that we make goes to another address than was thought.
+    pub(super) fn move_to(&mut self, connection: ConnectionId, remote_address: Multiaddr) {
+        let Some(record) = self.connections.get_mut(&connection) else { return };
+        let direction = record.direction();
+        let now_at = Host::of(&remote_address);
+        let was_at = Host::of(&std::mem::replace(&mut record.remote_address, remote_address));
+        if let Some(host) = was_at {
+            self.ranges.remove(host, direction, &self.config.limits);
+        }
+        if let Some(host) = now_at {
+            self.ranges.add(host, direction, &self.config.limits);
+        }
+    }
+
+    /// Notes that a connection is no longer pending.
+    fn note_opened(&mut self, host: Option<Host>, direction: Direction) {
+        self.usage.pending.remove(direction);
+        if let Some(host) = host {
+            self.ranges.opened(host, direction, &self.config.limits);
+        }
     }
 
     pub(super) fn handle_incoming(
@@ -97,20 +133,58 @@ impl<P: Protocols> Swarm<P> {
         connection: ConnectionId,
         listener: ListenerId,
         remote_address: Multiaddr,
+        now: Instant,
     ) {
         let is_fresh = !self.connections.contains_key(&connection);
         self.ids.connection = self.ids.connection.max(connection.0.saturating_add(1));
         if !is_fresh || !self.listeners.contains_key(&listener) {
             return self.outputs.push(SwarmOutput::Refuse { connection });
         }
-        if let Err(limit) = self.config.limits.check_connection(&self.usage, Direction::Inbound) {
+        if let Err(error) = self.check_incoming(&remote_address, now) {
             self.outputs.push(SwarmOutput::Refuse { connection });
-            let error = limit.into();
             return self.event(SwarmEvent::IncomingFailed { connection, remote_address, error });
         }
         let state = State::Upgrading(Origin::Listener(listener));
         self.add(connection, Record { role: Role::Listener, remote_address, state });
         self.attach(connection, Role::Listener, None);
+    }
+
+    /// Whether a remote may connect from here now.
+    fn check_incoming(&mut self, remote_address: &Multiaddr, now: Instant) -> Result<(), ConnectionError> {
+        self.access.check_address(remote_address)?;
+        self.check_limits(remote_address, Direction::Inbound)?;
+        if let Some(host) = Host::of(remote_address) {
+            self.ranges.take_tokens(host, &self.config.limits, now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for one more connection with this address.
+    pub(super) fn check_limits(
+        &self,
+        remote_address: &Multiaddr,
+        direction: Direction,
+    ) -> Result<(), ConnectionLimit> {
+        self.config.limits.check_connection(&self.usage, direction)?;
+        Host::of(remote_address)
+            .map_or(Ok(()), |host| self.ranges.check(host, direction, &self.config.limits))
+    }
+
+    /// Makes a change of the rules, and closes what they no longer allow.
+    pub(super) fn change_access(&mut self, change: AccessChange, now: Instant) {
+        self.access.apply(change);
+        let denied = self.connections.iter().filter_map(|(id, record)| {
+            let address = self.access.check_address(&record.remote_address);
+            let denied = match &record.state {
+                State::Open { is_closing: true, .. } => return None,
+                State::Open { peer, .. } => address.and_then(|()| self.access.check_peer(peer)),
+                State::Dialing { .. } | State::Upgrading(_) => address,
+            };
+            denied.err().map(|reason| (*id, reason))
+        });
+        for (id, reason) in denied.collect::<Vec<_>>() {
+            self.close(id, reason.into(), now);
+        }
     }
 
     /// Prepares the connection for a byte stream; it is made when the driver takes it.
@@ -148,14 +222,19 @@ impl<P: Protocols> Swarm<P> {
     }
 
     pub(super) fn disconnect(&mut self, connection: ConnectionId, now: Instant) {
+        self.close(connection, ConnectionError::ClosedHere, now);
+    }
+
+    /// Closes a connection in order, or gives it up if it is on the way.
+    pub(super) fn close(&mut self, connection: ConnectionId, reason: ConnectionError, now: Instant) {
         if self.record(connection).is_some_and(|record| !record.is_attached()) {
             self.outputs.push(SwarmOutput::CancelDial { connection });
-            return self.fail_dial(connection, ConnectionError::ClosedHere.into(), now);
+            return self.fail_dial(connection, reason.into(), now);
         }
         if let Some(Record { state: State::Open { is_closing, .. }, .. }) = self.record_mut(connection) {
             *is_closing = true;
         }
-        self.send(connection, NodeMessage::Shutdown(ConnectionError::ClosedHere));
+        self.send(connection, NodeMessage::Shutdown(reason));
     }
 
     /// Notes whether somebody wishes a connection to stay open, and tells it when the first wishes it, or nobody any more.
@@ -171,11 +250,33 @@ impl<P: Protocols> Swarm<P> {
         }
         let is_kept = self.keepers(connection).next().is_some();
         if is_kept != was_kept {
+            if is_kept {
+                self.add_need(connection);
+            } else {
+                self.remove_need(connection);
+            }
             self.send(connection, NodeMessage::KeepAlive(is_kept));
         }
     }
 
-    fn keepers(&self, connection: ConnectionId) -> impl Iterator<Item = Owner> + '_ {
+    /// Notes that one more thing keeps a connection open.
+    pub(super) fn add_need(&mut self, id: ConnectionId) {
+        if let Some(Record { state: State::Open { needs, .. }, .. }) = self.record_mut(id) {
+            *needs = needs.saturating_add(1);
+        }
+    }
+
+    /// Notes that one of them does no longer.
+    pub(super) fn remove_need(&mut self, id: ConnectionId) {
+        let now = self.latest.get();
+        if let Some(Record { state: State::Open { needs, idle_since, .. }, .. }) = self.record_mut(id) {
+            debug_assert!(*needs > 0, "what is removed was counted");
+            *needs = needs.saturating_sub(1);
+            *idle_since = now;
+        }
+    }
+
+    pub(super) fn keepers(&self, connection: ConnectionId) -> impl Iterator<Item = Owner> + '_ {
         let all = (connection, Owner::Application)..=(connection, Owner::Protocol(usize::MAX));
         self.kept.range(all).map(|&(_, owner)| owner)
     }
@@ -202,12 +303,17 @@ impl<P: Protocols> Swarm<P> {
             // It has been told to close, and is not gone yet.
             return;
         }
-        if is_one_too_many {
+        // The rules may have changed since it came.
+        let access = self.access.check_address(&record.remote_address);
+        let refusal: Option<ConnectionError> = match access.and_then(|()| self.access.check_peer(&peer)) {
+            Err(denied) => Some(denied.into()),
+            Ok(()) if is_one_too_many => Some(ConnectionLimit::PerPeer(max).into()),
+            Ok(()) => None,
+        };
+        if let Some(reason) = refusal {
             // It stays pending until it is gone, and then says why.
-            let reason = ConnectionLimit::PerPeer(max).into();
             return self.send(id, NodeMessage::Shutdown(reason));
         }
-        self.usage.pending.remove(record.direction());
         record.state = State::Open {
             peer,
             is_closing: false,
@@ -215,8 +321,13 @@ impl<P: Protocols> Swarm<P> {
             muxer: muxer.clone(),
             streams: Map::default(),
             count: Count::default(),
+            opened_at: now,
+            needs: 0,
+            idle_since: now,
         };
         let (role, remote_address) = (record.role, record.remote_address.clone());
+        let direction = record.direction();
+        self.note_opened(Host::of(&remote_address), direction);
         let local_address = match origin {
             Origin::Dial(_) => None,
             Origin::Listener(listener) => self.first_address(listener),
@@ -239,6 +350,7 @@ impl<P: Protocols> Swarm<P> {
             Origin::Listener(_) => DialerInput::Connected { connection: id, peer },
         };
         self.tell_dialer(input, now);
+        self.watch_high_watermark(now);
     }
 
     fn first_address(&self, listener: ListenerId) -> Option<Multiaddr> {

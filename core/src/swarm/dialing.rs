@@ -22,7 +22,14 @@ impl<P: Protocols> Swarm<P> {
         options: DialOptions,
         now: Instant,
     ) {
+        let is_new = dial.0 >= self.ids.dial;
         self.ids.dial = self.ids.dial.max(dial.0.saturating_add(1));
+        if is_new
+            && let Some(peer) = target.peer
+            && let Err(denied) = self.access.check_peer(&peer)
+        {
+            return self.event(SwarmEvent::DialFailed { dial, error: denied.into() });
+        }
         let is_open = |id: &ConnectionId| self.record(*id).is_some_and(|record| !record.is_closing());
         let connected = target.peer.and_then(|peer| self.best_connection(peer)).filter(is_open);
         self.tell_dialer(DialerInput::Dial { dial, target, options, connected }, now);
@@ -69,7 +76,8 @@ impl<P: Protocols> Swarm<P> {
         expected_peer: Option<PeerId>,
         address: Multiaddr,
     ) -> Result<(), AttemptError> {
-        self.config.limits.check_connection(&self.usage, Direction::Outbound)?;
+        self.access.check_address(&address)?;
+        self.check_limits(&address, Direction::Outbound)?;
         let connection = self.next_connection_id();
         let state = State::Dialing { attempt, expected_peer };
         self.add(connection, Record { role: Role::Dialer, remote_address: address.clone(), state });
@@ -95,8 +103,8 @@ impl<P: Protocols> Swarm<P> {
         if let Some(record) = self.record_mut(connection)
             && let State::Dialing { attempt, expected_peer } = record.state
         {
-            record.remote_address = remote_address;
             record.state = State::Upgrading(Origin::Dial(attempt));
+            self.move_to(connection, remote_address);
             self.attach(connection, Role::Dialer, expected_peer);
         }
     }

@@ -1,5 +1,6 @@
 //! How much of everything a swarm allows, and how much there is.
 
+use super::gate::AddressRange;
 use crate::machine::Blame;
 
 /// How many connections and streams there may be. Nothing is ever more than its limit says, and what is refused costs nobody else.
@@ -28,6 +29,17 @@ pub struct Limits {
     /// Dials that are under way; more fail with [`ConnectionLimit::PendingOutbound`]. Stops peers that make us dial addresses
     /// where nobody answers, ours or a victim's. Default: 256.
     pub max_pending_outbound: usize,
+    /// What remotes in one narrow range may take: one host, as far as can be told. IPv4 addresses count one by one, and of IPv6 the
+    /// networks of 64 bits, since whoever has one address there has all of its network. Stops a host from taking every place by
+    /// being many peers. Default: `/32` and `/64`; 64 connections that it made and 64 to it, 16 pending; 64 at once and then 8 a second.
+    ///
+    /// Connections within this machine are exempt, except that an address of it may have half of [`Limits::max_pending_inbound`] pending.
+    /// Whoever can make them has the machine already, or they come through a proxy on it, from everywhere. Where they come through a
+    /// proxy on another machine, these limits and the wide ones have to be raised: they hold for all that come through it together.
+    pub narrow_range: RangeLimits,
+    /// The same for wide ranges, which hold for the narrow ones within them together. Stops who rents a whole network. Default: `/24` and
+    /// `/48`, the least that is routed or given away; four times as much as a narrow range in everything.
+    pub wide_range: RangeLimits,
     /// Streams in all that remotes opened; further ones are reset. Stops many peers from doing together what none may do alone.
     /// Default: 32,768.
     pub max_inbound_streams: usize,
@@ -46,6 +58,53 @@ pub struct Limits {
     pub max_outbound_streams_per_connection: usize,
 }
 
+/// How much one range of addresses may have. A range is what has the first bits of its addresses in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeLimits {
+    /// How many bits an IPv4 range has in common, 32 at most.
+    pub ipv4_prefix: u8,
+    /// How many bits an IPv6 range has in common, 64 at most: what is behind them tells no hosts apart. Of a wide range no prefix may
+    /// be longer than that of the narrow one.
+    pub ipv6_prefix: u8,
+    /// Connections that remotes there made, pending or open; further remotes are refused with [`ConnectionLimit::InboundRange`].
+    pub max_inbound_connections: usize,
+    /// Connections that we made there, pending or open; further dials fail with [`ConnectionLimit::OutboundRange`]. Stops peers that
+    /// make us dial the same host under many names, and keeps our connections from being all with one.
+    pub max_outbound_connections: usize,
+    /// Connections of remotes there whose peer is not known yet; further remotes are refused with [`ConnectionLimit::PendingRange`].
+    /// Much less than [`Limits::max_pending_inbound`], it keeps a host that connects and stays silent from locking others out.
+    pub max_pending_inbound: usize,
+    /// How fast remotes there may connect; beyond it they are refused with [`ConnectionLimit::Rate`]. Stops a host that makes us compute
+    /// handshake after handshake. What is refused takes no token.
+    pub inbound_rate: Rate,
+}
+
+/// How often something may happen: a bucket of tokens, full at first, of which each time takes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many tokens the bucket holds. 0: it may never happen.
+    pub burst: u32,
+    /// How many come back each second; 0 counts as 1.
+    pub per_second: u32,
+}
+
+impl Rate {
+    /// As often as you like.
+    pub const UNLIMITED: Self = Self { burst: u32::MAX, per_second: u32::MAX };
+}
+
+impl RangeLimits {
+    /// Everything.
+    pub const UNLIMITED: Self = Self {
+        ipv4_prefix: 0,
+        ipv6_prefix: 0,
+        max_inbound_connections: usize::MAX,
+        max_outbound_connections: usize::MAX,
+        max_pending_inbound: usize::MAX,
+        inbound_rate: Rate::UNLIMITED,
+    };
+}
+
 impl Default for Limits {
     /// What is said at each field.
     fn default() -> Self {
@@ -56,6 +115,22 @@ impl Default for Limits {
             max_connections_per_peer: 8,
             max_pending_inbound: 256,
             max_pending_outbound: 256,
+            narrow_range: RangeLimits {
+                ipv4_prefix: 32,
+                ipv6_prefix: 64,
+                max_inbound_connections: 64,
+                max_outbound_connections: 64,
+                max_pending_inbound: 16,
+                inbound_rate: Rate { burst: 64, per_second: 8 },
+            },
+            wide_range: RangeLimits {
+                ipv4_prefix: 24,
+                ipv6_prefix: 48,
+                max_inbound_connections: 256,
+                max_outbound_connections: 256,
+                max_pending_inbound: 64,
+                inbound_rate: Rate { burst: 256, per_second: 32 },
+            },
             max_inbound_streams: 32_768,
             max_outbound_streams: 32_768,
             max_inbound_streams_per_peer: 2_048,
@@ -67,6 +142,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The same, but so many connections, of which remotes may make three quarters, and this node as well.
+    #[must_use]
+    pub const fn with_max_connections(self, max: usize) -> Self {
+        let most = max - max / 4;
+        Self { max_connections: max, max_inbound_connections: most, max_outbound_connections: most, ..self }
+    }
+
+    /// How many connections from one address of this machine may be pending.
+    pub(super) fn max_pending_loopback(&self) -> usize {
+        self.max_pending_inbound.div_ceil(2)
+    }
+
     /// Whether one more connection may start.
     pub(super) fn check_connection(
         &self,
@@ -135,6 +222,39 @@ pub enum ConnectionLimit {
     /// [`Limits::max_pending_outbound`].
     #[error("{0} dials are under way, as many as are allowed at a time")]
     PendingOutbound(usize),
+    /// [`RangeLimits::max_inbound_connections`].
+    #[error("all {max} connections that remotes at {range} may make are taken")]
+    InboundRange {
+        /// Where.
+        range: AddressRange,
+        /// The limit.
+        max: usize,
+    },
+    /// [`RangeLimits::max_outbound_connections`].
+    #[error("all {max} connections that this node may make to {range} are taken")]
+    OutboundRange {
+        /// Where.
+        range: AddressRange,
+        /// The limit.
+        max: usize,
+    },
+    /// [`RangeLimits::max_pending_inbound`].
+    #[error("{max} remotes at {range} are being authenticated, as many as are allowed at a time")]
+    PendingRange {
+        /// Where.
+        range: AddressRange,
+        /// The limit.
+        max: usize,
+    },
+    /// [`RangeLimits::inbound_rate`].
+    #[error("remotes at {range} connect faster than is allowed")]
+    Rate {
+        /// Where.
+        range: AddressRange,
+    },
+    /// [`Watermarks::high`](super::Watermarks::high).
+    #[error("closed to get below the high watermark of {0} connections")]
+    HighWatermark(usize),
 }
 
 impl ConnectionLimit {

@@ -16,6 +16,15 @@
 //! Bytes on other streams count for nothing. Each side judges for itself, so a connection lasts as long as both need it. One that
 //! was just made has `idle_timeout` to be used.
 //!
+//! [`Swarm::why_alive`] tells which of these hold for a connection.
+//!
+//! # Who is let in, and who has to go
+//!
+//! A remote that connects is refused, before anything is made for it, if the user's [`AccessRules`] do not allow its address or a limit
+//! is reached: of connections in all, or of its narrow or wide range of addresses ([`Limits`]). Once its peer is known, the connection is
+//! closed unreported if the rules do not allow the peer, or if it has as many connections as one may. [`Watermarks`], where they are
+//! set, close the least useful connections when there are many; [`StandingChange`] says what peers are worth.
+//!
 //! # Several connections to one peer
 //!
 //! They are equals: both sides open streams on any of them, and each lives and ends by itself. Two nodes that dial each other at the
@@ -26,17 +35,30 @@
 mod connections;
 pub mod dialer;
 mod dialing;
+mod gate;
 mod limits;
+mod ranges;
+mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod types;
+mod watermarks;
+mod why;
 
 pub use dialer::{DialError, DialId, DialOptions, DialTarget, DialerConfig};
-pub use limits::{ConnectionLimit, Count, Limits, Usage};
+pub use gate::{
+    AccessChange, AccessDenied, AccessRules, AddressRange, InvalidPeerOrRange, InvalidRange, PeerOrRange,
+};
+pub use limits::{ConnectionLimit, Count, Limits, RangeLimits, Rate, Usage};
+pub use standing::{
+    MAX_NAME_BYTES, MAX_NAMES_PER_PEER, MAX_RATED_PEERS, Standing, StandingChange, StandingError,
+};
 pub use types::{
     ConnectionInfo, Entropy, ListenError, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
 };
+pub use watermarks::Watermarks;
+pub use why::{AliveBecause, Aliveness, WhyAlive};
 
 use crate::address::{self, Multiaddr};
 use crate::collections::Queue;
@@ -52,11 +74,14 @@ use crate::seed::Seed;
 use crate::time::{Deadline, Instant, Latest};
 use connections::{Record, State};
 use dialer::{AttemptError, AttemptId, Dialer, DialerInput};
+use ranges::Ranges;
 use smallvec::SmallVec;
+use standing::Standings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use streams::{Owner, PendingOpen};
+use watermarks::Trimming;
 
 /// How a swarm behaves.
 #[derive(Debug, Clone)]
@@ -67,17 +92,25 @@ pub struct SwarmConfig {
     pub dialer: DialerConfig,
     /// How many connections and streams there may be.
     pub limits: Limits,
+    /// Who may be connected.
+    pub access: AccessRules,
+    /// When connections are closed because there are too many. Default: `None`. Those that nobody needs are closed when they are
+    /// idle, and remotes over the [limits](Self::limits) are refused, so it takes somebody who knows what peers are worth to say
+    /// that one in use is to make room for another.
+    pub watermarks: Option<Watermarks>,
     /// How many bytes of messages may wait on one stream before sending answers `Blocked`. One message always may.
     pub max_unsent_bytes: usize,
 }
 
 impl Default for SwarmConfig {
-    /// 64 KiB unsent on a stream.
+    /// Everybody may be connected, and no watermarks; 64 KiB unsent on a stream.
     fn default() -> Self {
         Self {
             connection: ConnectionConfig::default(),
             dialer: DialerConfig::default(),
             limits: Limits::default(),
+            access: AccessRules::default(),
+            watermarks: None,
             max_unsent_bytes: 64 * 1024,
         }
     }
@@ -99,6 +132,10 @@ pub struct Swarm<P: Protocols> {
     connections: BTreeMap<ConnectionId, Box<Record>>,
     peers: BTreeMap<PeerId, SmallVec<[ConnectionId; 1]>>,
     usage: Usage,
+    ranges: Ranges,
+    access: AccessRules,
+    standings: Standings,
+    trimming: Trimming,
     /// Connections that are to stay open, and who wishes it.
     kept: BTreeSet<(ConnectionId, Owner)>,
     /// Connections that the driver has yet to take.
@@ -160,6 +197,7 @@ impl<P: Protocols> Swarm<P> {
         let dialer = Dialer::new(config.dialer.clone(), local_peer, seed.child("dialer"), now);
         let mut swarm = Self {
             connection_config: Arc::new(connection_config),
+            access: config.access.clone(),
             config,
             local_peer,
             keypair,
@@ -171,6 +209,9 @@ impl<P: Protocols> Swarm<P> {
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
             usage: Usage::default(),
+            ranges: Ranges::default(),
+            standings: Standings::default(),
+            trimming: Trimming::default(),
             kept: BTreeSet::new(),
             untaken: BTreeMap::new(),
             opens: BTreeMap::new(),
@@ -241,6 +282,24 @@ impl<P: Protocols> Swarm<P> {
     /// How much there is of what [`Limits`] limits.
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Who may be connected.
+    pub fn access(&self) -> &AccessRules {
+        &self.access
+    }
+
+    /// What a peer is worth; `None` if it has no tags and no protections.
+    pub fn standing(&self, peer: &PeerId) -> Option<&Standing> {
+        self.standings.get(peer)
+    }
+
+    /// Whether [`SwarmInput::Standing`] would be done now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_standing(&self, change: &StandingChange) -> Result<(), StandingError> {
+        self.standings.check(change)
     }
 
     /// Draws the id for an incoming connection.
@@ -358,6 +417,7 @@ impl<P: Protocols> Swarm<P> {
             return;
         }
         self.life = Life::ShuttingDown;
+        self.trimming = Trimming::default();
         let listeners: Vec<ListenerId> = self.listeners.keys().copied().collect();
         for listener in listeners {
             self.outputs.push(SwarmOutput::StopListening { listener });
@@ -412,6 +472,12 @@ impl<P: Protocols> Machine for Swarm<P> {
             SwarmInput::KeepAlive { connection, wanted } => {
                 self.keep_alive(Owner::Application, connection, wanted);
             }
+            SwarmInput::Access(change) => self.change_access(change, now),
+            SwarmInput::Standing(change) => {
+                if let Err(error) = self.standings.apply(change.clone()) {
+                    self.event(SwarmEvent::StandingRefused { change, error });
+                }
+            }
             SwarmInput::Command(command) => self.protocols.handle_command(command, now),
             SwarmInput::Shutdown => self.shut_down(now),
             SwarmInput::Entropy(Entropy(entropy)) => self.seed.mix(&entropy),
@@ -422,7 +488,7 @@ impl<P: Protocols> Machine for Swarm<P> {
                 self.close_listener(listener, event, now);
             }
             SwarmInput::Incoming { connection, listener, remote_address } => {
-                self.handle_incoming(connection, listener, remote_address);
+                self.handle_incoming(connection, listener, remote_address, now);
             }
             SwarmInput::Dialed { connection, remote_address } => {
                 self.handle_dialed(connection, remote_address);
@@ -442,6 +508,7 @@ impl<P: Protocols> Machine for Swarm<P> {
         let now = self.latest.see(now);
         self.dialer.handle_timeout(now);
         self.drain_dialer(now);
+        self.trim_if_due(now);
         self.protocols.handle_timeout(now);
         self.drain_protocols(now);
         self.finish_shutdown(now);
@@ -455,6 +522,7 @@ impl<P: Protocols> Machine for Swarm<P> {
         if self.life == Life::Over {
             return None;
         }
-        Deadline::earlier(self.dialer.poll_timeout(), self.protocols.poll_timeout())
+        let own = Deadline::earlier(self.dialer.poll_timeout(), self.trimming.deadline());
+        Deadline::earlier(own, self.protocols.poll_timeout())
     }
 }

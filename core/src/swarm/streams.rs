@@ -24,10 +24,12 @@ pub(super) enum Owner {
 /// What the swarm knows of a stream.
 pub(super) struct StreamRecord {
     owner: Owner,
-    direction: Direction,
+    pub(super) direction: Direction,
+    /// Whether it keeps the connection open.
+    pub(super) keep_alive: bool,
     /// A protocol has handed the stream over, and the application does not know yet.
     handed_over: bool,
-    protocol: ProtocolId,
+    pub(super) protocol: ProtocolId,
     framing: Framing,
     /// Bytes of messages on the way to the muxer.
     unsent_bytes: usize,
@@ -39,6 +41,10 @@ pub(super) struct StreamRecord {
 pub(super) struct PendingOpen {
     owner: Owner,
     request: RequestId,
+    /// Whether it keeps the connection open.
+    pub(super) keep_alive: bool,
+    /// What is proposed.
+    pub(super) protocols: SmallVec<[ProtocolId; 1]>,
 }
 
 impl<P: Protocols> Swarm<P> {
@@ -102,8 +108,13 @@ impl<P: Protocols> Swarm<P> {
             Some(connection) => {
                 let open = OpenId(self.ids.open);
                 self.ids.open += 1;
-                self.opens.insert((connection, open), PendingOpen { owner, request });
+                let keep_alive = options.keep_alive;
+                let pending = PendingOpen { owner, request, keep_alive, protocols: protocols.clone() };
+                self.opens.insert((connection, open), pending);
                 self.requests.insert((owner, request));
+                if keep_alive {
+                    self.add_need(connection);
+                }
                 return self.send(connection, NodeMessage::Open { open, protocols, options });
             }
         };
@@ -117,7 +128,7 @@ impl<P: Protocols> Swarm<P> {
         error: StreamError,
         now: Instant,
     ) {
-        if let Some(PendingOpen { owner, request }) = self.take_open(connection, open) {
+        if let Some(PendingOpen { owner, request, .. }) = self.take_open(connection, open) {
             self.free_stream_place(connection, Direction::Outbound);
             self.answer_open(owner, request, error, now);
         }
@@ -126,6 +137,9 @@ impl<P: Protocols> Swarm<P> {
     fn take_open(&mut self, connection: ConnectionId, open: OpenId) -> Option<PendingOpen> {
         let pending = self.opens.remove(&(connection, open))?;
         self.requests.remove(&(pending.owner, pending.request));
+        if pending.keep_alive {
+            self.remove_need(connection);
+        }
         Some(pending)
     }
 
@@ -246,6 +260,9 @@ impl<P: Protocols> Swarm<P> {
         };
         let stream = streams.remove(&key.stream)?;
         self.free_stream_place(key.connection, stream.direction);
+        if stream.keep_alive {
+            self.remove_need(key.connection);
+        }
         Some(stream)
     }
 
@@ -290,10 +307,11 @@ impl<P: Protocols> Swarm<P> {
             return;
         };
         let peer = *peer;
-        let framing = options.framing;
+        let (framing, keep_alive) = (options.framing, options.keep_alive);
         let record = StreamRecord {
             owner,
             direction,
+            keep_alive,
             handed_over: false,
             protocol: protocol.clone(),
             framing,
@@ -301,6 +319,9 @@ impl<P: Protocols> Swarm<P> {
             blocked: false,
         };
         streams.insert(key.stream, record);
+        if keep_alive {
+            self.add_need(key.connection);
+        }
         self.announce(owner, key, peer, protocol, wish.map(|wish| wish.request), framing, now);
     }
 

@@ -1,6 +1,11 @@
 //! The swarm alone, with connections played by hand.
 
+mod access;
 mod limits;
+mod ranges;
+mod standing;
+mod watermarks;
+mod why;
 
 use super::*;
 use crate::address::Multiaddr;
@@ -13,6 +18,7 @@ use crate::security::Role;
 use bytes::Bytes;
 use smallvec::smallvec;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 const NOW: Instant = Instant::ORIGIN;
 const TEST: ProtocolId = ProtocolId::from_static("/test/1.0.0");
@@ -68,7 +74,10 @@ fn swarm() -> Swarm<Puppet> {
 }
 
 fn swarm_with(limits: Limits) -> Swarm<Puppet> {
-    let config = SwarmConfig { limits, ..SwarmConfig::default() };
+    swarm_of(SwarmConfig { limits, ..SwarmConfig::default() })
+}
+
+fn swarm_of(config: SwarmConfig) -> Swarm<Puppet> {
     let keypair = Keypair::generate_ed25519(&mut Seed::reproducible(1));
     let mut swarm = Swarm::new(config, keypair, Puppet::default(), Seed::reproducible(2), NOW);
     drain(&mut swarm);
@@ -104,7 +113,44 @@ fn other_peer() -> PeerId {
 }
 
 fn say(swarm: &mut Swarm<Puppet>, connection: ConnectionId, message: ConnectionMessage) {
-    swarm.handle_input(SwarmInput::FromConnection { connection, message: ToNode(message) }, NOW);
+    say_at(swarm, connection, message, NOW);
+}
+
+fn say_at(swarm: &mut Swarm<Puppet>, connection: ConnectionId, message: ConnectionMessage, now: Instant) {
+    swarm.handle_input(SwarmInput::FromConnection { connection, message: ToNode(message) }, now);
+}
+
+/// What a connection to the peer says whose key is drawn from the seed `number`.
+fn established(number: u64) -> ConnectionMessage {
+    let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(number)).public().clone();
+    let peer = public_key.to_peer_id();
+    ConnectionMessage::Established(Box::new(Established { peer, public_key, security: None, muxer: None }))
+}
+
+fn peer(number: u64) -> PeerId {
+    Keypair::generate_ed25519(&mut Seed::reproducible(number)).public().to_peer_id()
+}
+
+fn listening(swarm: &mut Swarm<Puppet>) -> ListenerId {
+    let listener = swarm.listen(address("/ip4/1.2.3.4/tcp/0"), NOW);
+    swarm.handle_input(SwarmInput::Listening { listener, address: address("/ip4/1.2.3.4/tcp/7") }, NOW);
+    drain(swarm);
+    listener
+}
+
+/// A remote connects from an IP address.
+fn incoming_from(swarm: &mut Swarm<Puppet>, listener: ListenerId, ip: IpAddr, now: Instant) -> ConnectionId {
+    let connection = swarm.next_connection_id();
+    let remote_address = Multiaddr::from(ip).with(address::Protocol::Tcp(9));
+    swarm.handle_input(SwarmInput::Incoming { connection, listener, remote_address }, now);
+    connection
+}
+
+fn told_to_close(
+    connection: ConnectionId,
+    reason: impl Into<ConnectionError>,
+) -> SwarmOutput<FromSwarm<ToSwarm<()>>> {
+    SwarmOutput::ToConnection { connection, message: ToConnection(NodeMessage::Shutdown(reason.into())) }
 }
 
 /// A swarm with one open connection, dialled.

@@ -3,6 +3,7 @@
 use super::dialer::{
     DialError, DialId, DialOptions, DialProgress, DialTarget, LookupId, RecordKind, Records,
 };
+use super::{AccessChange, StandingChange, StandingError};
 use crate::address::{InvalidAddress, Multiaddr};
 use crate::connection::{ConnectionError, ConnectionId, ToConnection, ToNode};
 use crate::identity::PeerId;
@@ -91,6 +92,11 @@ pub enum SwarmInput<C> {
         /// Whether it is to stay. The wish ends with the connection.
         wanted: bool,
     },
+    /// The user changes who may be connected. Connections that the [rules](super::AccessRules) no longer allow are closed, with
+    /// [`ConnectionError::Denied`].
+    Access(AccessChange),
+    /// The user changes what a peer is worth. Refused with [`SwarmEvent::StandingRefused`] over a limit.
+    Standing(StandingChange),
     /// The user commands a mounted protocol.
     Command(C),
     /// Close everything. [`SwarmEvent::ShutDown`] is the last output, but for refusals of what is commanded after it.
@@ -310,6 +316,13 @@ pub enum SwarmEvent {
         /// Why.
         error: StreamError,
     },
+    /// A tag or a protection was refused.
+    StandingRefused {
+        /// What was wanted.
+        change: StandingChange,
+        /// Why.
+        error: StandingError,
+    },
     /// A mounted machine has this protocol; it cannot be handled by the application as well.
     ProtocolTaken {
         /// The protocol.
@@ -404,6 +417,8 @@ impl<C> SwarmInput<C> {
             Self::CancelDial { dial } => SwarmInput::CancelDial { dial },
             Self::Disconnect { connection } => SwarmInput::Disconnect { connection },
             Self::KeepAlive { connection, wanted } => SwarmInput::KeepAlive { connection, wanted },
+            Self::Access(change) => SwarmInput::Access(change),
+            Self::Standing(change) => SwarmInput::Standing(change),
             Self::Shutdown => SwarmInput::Shutdown,
             Self::Entropy(entropy) => SwarmInput::Entropy(entropy),
             Self::WallClock { since_1970 } => SwarmInput::WallClock { since_1970 },

@@ -3,11 +3,11 @@
 use peerwork_core::address::{Multiaddr, Protocol, with_peer_id};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::identity::PeerId;
-use peerwork_core::swarm::TransportError;
 use peerwork_core::swarm::dialer::{
     AddressSource, AttemptError, AttemptId, Cost, DialId, DialOptions, DialTarget, Dialable, DialerInput,
     DialerOutput, LookupId, PeerCondition, RecordKind, Records,
 };
+use peerwork_core::swarm::{AccessDenied, TransportError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -212,7 +212,7 @@ impl World {
                 self.next_connection += 1;
                 DialerInput::Succeeded { attempt, connection, peer: remote(draw) }
             }
-            3 => failed(AttemptError::Blocked),
+            3 => failed(AttemptError::Blocked(AccessDenied::BlockedPeer)),
             4 => failed(AttemptError::Timeout),
             _ => failed(TransportError::Refused.into()),
         }

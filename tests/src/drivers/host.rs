@@ -205,6 +205,7 @@ impl<E> Desk<E> {
                 0
             }
             SwarmEvent::ListenerClosed { .. }
+            | SwarmEvent::StandingRefused { .. }
             | SwarmEvent::IncomingFailed { .. }
             | SwarmEvent::Dialing(_)
             | SwarmEvent::ProtocolTaken { .. } => 0,

@@ -24,6 +24,7 @@ use peerwork_core::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,9 @@ pub(crate) struct Bed {
     pub(crate) infos: Vec<Arc<IdentifyInfo>>,
     /// The key of the private network that everybody is in, but the hostile peers.
     key: Option<PreSharedKey>,
+    /// Where hostile peers come from. Each attack has a network of its own, and so has each honest peer, so that none uses up what
+    /// another may do.
+    pub(crate) from: Ipv4Addr,
     bystander: ConnectionId,
     /// What there is while only the bystander is connected.
     quiet: Option<(usize, usize, Usage)>,
@@ -144,6 +148,7 @@ impl Bed {
             reports: Vec::new(),
             infos: Vec::new(),
             key,
+            from: Ipv4Addr::new(192, 0, 2, 2),
             bystander: ConnectionId(0),
             quiet: None,
             counter: 100,
@@ -162,10 +167,18 @@ impl Bed {
     /// A byte stream to the victim.
     pub(crate) fn accept(&mut self, far: Far) -> ConnectionId {
         self.counter += 1;
-        let from = format!("/ip4/192.0.2.2/tcp/{}", self.counter).parse().unwrap();
+        let ip = match far {
+            Far::Honest(_) => self.fresh_network([172, 16, 0, 2]),
+            Far::Hostile(_) => self.from,
+        };
+        let from = format!("/ip4/{ip}/tcp/{}", self.counter).parse().unwrap();
         let id = self.victim.handle_incoming(self.listener, from, self.now);
         self.links.insert(id, Link::new(far));
         id
+    }
+
+    fn fresh_network(&self, first: [u8; 4]) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::from_be_bytes(first) + ((self.counter as u32) << 8))
     }
 
     /// Another honest peer connects and opens a stream that echoes.
@@ -243,6 +256,7 @@ impl Bed {
         assert_eq!(Some(self.counts()), self.quiet, "what the newcomer had is gone");
         self.reports.clear();
         self.infos.clear();
+        self.from = self.fresh_network([10, 0, 0, 2]);
     }
 
     /// The victim pings `peer`.

@@ -3,6 +3,7 @@
 use super::hostile::{CLOSE, DATA, OPEN, RESET, mplex};
 use super::{Loses, Row};
 use peerwork_core::machine::End;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub(super) const ROWS: &[Row] = &[
@@ -216,11 +217,38 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "more connections that are not authenticated than are allowed",
         attack: |hostile| {
-            for _ in 0..257 {
+            for number in 0..257 {
+                hostile.bed.from = Ipv4Addr::new(198, 51, (number / 16) as u8, 1);
                 hostile.connect();
             }
         },
         reports: &["connection: 256 remotes are being authenticated, as many as are allowed at a time"],
+        loses: Loses::Connection,
+    },
+    Row {
+        name: "more connections from one host that are not authenticated than are allowed",
+        attack: |hostile| {
+            hostile.bed.from = Ipv4Addr::new(192, 0, 2, 2);
+            for _ in 0..17 {
+                hostile.connect();
+            }
+        },
+        reports: &[
+            "connection: 16 remotes at 192.0.2.2 are being authenticated, as many as are allowed at a time",
+        ],
+        loses: Loses::Connection,
+    },
+    Row {
+        name: "connections from one network, faster than is allowed",
+        attack: |hostile| {
+            for number in 0..257 {
+                hostile.bed.from = Ipv4Addr::new(198, 51, 100, number as u8);
+                hostile.connect();
+                hostile.end(End::Closed);
+                hostile.bed.reports.truncate(usize::from(number == 256));
+            }
+        },
+        reports: &["connection: remotes at 198.51.100.0/24 connect faster than is allowed"],
         loses: Loses::Connection,
     },
 ];

@@ -49,8 +49,10 @@ errors! {
         by a peer [
             Negotiation, Security, Channel, Muxer, HandshakeTimeout, PrivateNetwork, Reflected, Idle, Limit, ClosedByPeer, Broken
         ],
-        by no peer [ClosedHere];
-    ConnectionLimit, limit: by a peer [PerPeer, PendingInbound], by no peer [Total, Inbound, Outbound, PendingOutbound];
+        by no peer [Denied, ClosedHere];
+    ConnectionLimit, limit:
+        by a peer [PerPeer, PendingInbound, PendingRange, Rate],
+        by no peer [Total, Inbound, Outbound, PendingOutbound, InboundRange, OutboundRange, HighWatermark];
     // A peer decides how an attempt to reach it ends.
     DialError, dial:
         by a peer [Failed],

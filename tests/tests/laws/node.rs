@@ -15,15 +15,20 @@ use peerwork_core::security::plaintext::Plaintext;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::dialer::Records;
 use peerwork_core::swarm::{
-    DialId, DialOptions, ListenerId, SwarmEvent, SwarmInput, SwarmOutput, TransportError,
+    AccessChange, AddressRange, DialId, DialOptions, ListenerId, PeerOrRange, StandingChange, SwarmEvent,
+    SwarmInput, SwarmOutput, TransportError, Watermarks,
 };
 use peerwork_core::time::Instant;
 use peerwork_tests::laws::Law;
 use peerwork_tests::laws::machine::{Input, MachineSubject, Output};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 const CHAT: ProtocolId = ProtocolId::from_static("/chat/1.0.0");
+
+/// For how long the node leaves connections alone when it has too many.
+const ONE_SECOND: Duration = Duration::from_secs(1);
 
 /// So many other nodes there are.
 const REMOTES: u64 = 3;
@@ -87,6 +92,7 @@ impl MachineSubject for Networking {
         let node = NodeBuilder::new()
             .security(Plaintext)
             .muxer(Mplex::default())
+            .watermarks(Watermarks { grace: ONE_SECOND, interval: ONE_SECOND, ..Watermarks::new(3, 1) })
             .build(draw.child("node"), now)
             .unwrap();
         (node, Town::new(draw, now))
@@ -183,7 +189,7 @@ impl Town {
     fn command(&mut self, draw: &mut Seed) -> Option<Input<Networking>> {
         let number = self.next();
         let some_connection = ConnectionId(draw.below(self.next_connection + 1));
-        Some(match draw.below(32) {
+        Some(match draw.below(36) {
             0..2 => SwarmInput::Listen { listener: ListenerId(number), address: address(9) },
             2 => SwarmInput::StopListening { listener: *self.listeners.first()? },
             3..11 => {
@@ -218,9 +224,33 @@ impl Town {
                 SwarmInput::KeepAlive { connection: some_connection, wanted: draw.below(2) == 0 }
             }
             30 => SwarmInput::Disconnect { connection: some_connection },
-            _ if draw.below(8) == 0 => SwarmInput::Shutdown,
-            _ => return None,
+            31 if draw.below(8) == 0 => SwarmInput::Shutdown,
+            31 => return None,
+            _ => self.manage(draw),
         })
+    }
+
+    /// Who may be connected, and what they are worth. What is forbidden is often allowed again, or little would happen.
+    fn manage(&self, draw: &mut Seed) -> Input<Networking> {
+        let (peer, name) = (self.peer(draw), "law".to_owned());
+        let entry = match draw.below(2) {
+            0 => PeerOrRange::Peer(peer),
+            _ => PeerOrRange::Range(AddressRange::from(IpAddr::from([192, 0, 2, draw.below(REMOTES) as u8]))),
+        };
+        match draw.below(16) {
+            0 => SwarmInput::Access(AccessChange::Block(entry)),
+            1 => SwarmInput::Access(AccessChange::Allow(entry)),
+            2..5 => SwarmInput::Access(AccessChange::Unblock(entry)),
+            5..8 => SwarmInput::Access(AccessChange::Disallow(entry)),
+            8..10 => SwarmInput::Standing(StandingChange::Protect { peer, name }),
+            10..12 => SwarmInput::Standing(StandingChange::Unprotect { peer, name }),
+            12 => SwarmInput::Standing(StandingChange::Protect { peer, name: name.repeat(99) }),
+            13 => SwarmInput::Standing(StandingChange::Untag { peer, name }),
+            _ => {
+                let value = draw.below(20) as i32 - 10;
+                SwarmInput::Standing(StandingChange::Tag { peer, name, value })
+            }
+        }
     }
 
     /// A remote connects to one of the node's listeners.

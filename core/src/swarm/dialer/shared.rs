@@ -164,7 +164,7 @@ fn is_of_address(error: &AttemptError) -> bool {
         | AttemptError::Limit(_)
         | AttemptError::Backoff { .. }
         | AttemptError::BlackHole
-        | AttemptError::Blocked
+        | AttemptError::Blocked(_)
         | AttemptError::TooMany
         | AttemptError::NotTried => false,
     }

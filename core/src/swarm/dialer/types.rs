@@ -5,7 +5,7 @@ use crate::connection::{ConnectionError, ConnectionId};
 use crate::identity::{PeerId, PeerInfo};
 use crate::machine::Blame;
 use crate::security::SecurityError;
-use crate::swarm::{ConnectionLimit, TransportError};
+use crate::swarm::{AccessDenied, ConnectionLimit, TransportError};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -380,8 +380,8 @@ pub enum AttemptError {
     #[error("addresses of this kind do not work from here: nearly none of the last 100 answered")]
     BlackHole,
     /// The user's rules forbid it. Blame: the caller.
-    #[error("the address or the peer is blocked")]
-    Blocked,
+    #[error("{0}")]
+    Blocked(#[from] AccessDenied),
     /// There are more addresses than are kept of a peer. Blame: who told them.
     #[error("more addresses than are dialled for one peer")]
     TooMany,
@@ -394,7 +394,7 @@ impl AttemptError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Address(_) | Self::Undialable(_) | Self::SelfDial | Self::Blocked => Blame::Caller,
+            Self::Address(_) | Self::Undialable(_) | Self::SelfDial | Self::Blocked(_) => Blame::Caller,
             Self::Transport(TransportError::Address(_) | TransportError::Unsupported { .. }) => Blame::Caller,
             Self::WrongPeer { .. } => Blame::Peer,
             Self::Transport(_) | Self::NotTried => Blame::Closed,
@@ -410,6 +410,7 @@ impl From<ConnectionError> for AttemptError {
     fn from(error: ConnectionError) -> Self {
         match &error {
             ConnectionError::Limit(limit) => return Self::Limit(*limit),
+            ConnectionError::Denied(denied) => return Self::Blocked(denied.clone()),
             ConnectionError::Security { error, .. } => match **error {
                 SecurityError::SelfDial => return Self::SelfDial,
                 SecurityError::WrongPeer { expected, actual } => return Self::WrongPeer { expected, actual },
@@ -440,8 +441,8 @@ pub enum DialError {
     #[error("no connection in time{}", list_more(.0))]
     Timeout(Vec<(Multiaddr, AttemptError)>),
     /// The user's rules forbid the peer. Blame: the caller.
-    #[error("the peer is blocked")]
-    Blocked,
+    #[error("{0}")]
+    Blocked(#[from] AccessDenied),
     /// As many dials wait as may. Blame: a limit.
     #[error("{0} dials are waiting already, as many as may")]
     TooMany(usize),
@@ -479,7 +480,7 @@ impl DialError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Failed(failures) => failures.last().map_or(Blame::Caller, |(_, error)| error.blame()),
-            Self::NoAddresses | Self::SelfDial | Self::AlreadyDialing | Self::Blocked | Self::IdReused => {
+            Self::NoAddresses | Self::SelfDial | Self::AlreadyDialing | Self::Blocked(_) | Self::IdReused => {
                 Blame::Caller
             }
             Self::Timeout(_) => Blame::Timeout,

@@ -2,36 +2,16 @@
 
 use super::*;
 use crate::swarm::connections::State;
+use crate::swarm::ranges::{Host, Ranges};
 
-type Outputs = Vec<SwarmOutput<FromSwarm<ToSwarm<()>>>>;
-
-/// The peer whose key is drawn from the seed `number`.
-fn established(number: u64) -> ConnectionMessage {
-    let public_key = Keypair::generate_ed25519(&mut Seed::reproducible(number)).public().clone();
-    let peer = public_key.to_peer_id();
-    ConnectionMessage::Established(Box::new(Established { peer, public_key, security: None, muxer: None }))
-}
-
-fn peer(number: u64) -> PeerId {
-    Keypair::generate_ed25519(&mut Seed::reproducible(number)).public().to_peer_id()
-}
-
-fn listening(swarm: &mut Swarm<Puppet>) -> ListenerId {
-    let listener = swarm.listen(address("/ip4/1.2.3.4/tcp/0"), NOW);
-    swarm.handle_input(SwarmInput::Listening { listener, address: address("/ip4/1.2.3.4/tcp/7") }, NOW);
-    drain(swarm);
-    listener
-}
+pub(super) type Outputs = Vec<SwarmOutput<FromSwarm<ToSwarm<()>>>>;
 
 fn incoming(swarm: &mut Swarm<Puppet>, listener: ListenerId) -> ConnectionId {
-    let connection = swarm.next_connection_id();
-    let remote_address = address("/ip4/5.6.7.8/tcp/9");
-    swarm.handle_input(SwarmInput::Incoming { connection, listener, remote_address }, NOW);
-    connection
+    incoming_from(swarm, listener, [5, 6, 7, 8].into(), NOW)
 }
 
 /// The reason for which the first refused dial or remote was refused.
-fn refusal(outputs: &Outputs) -> Option<ConnectionLimit> {
+pub(super) fn refusal(outputs: &Outputs) -> Option<ConnectionLimit> {
     outputs.iter().find_map(|output| match output {
         SwarmOutput::Event(SwarmEvent::DialFailed { error, .. }) => match error.failures() {
             [(_, AttemptError::Limit(limit))] => Some(*limit),
@@ -161,6 +141,12 @@ const TIGHT: Limits = Limits {
     max_connections_per_peer: 3,
     max_pending_inbound: 2,
     max_pending_outbound: 3,
+    narrow_range: RangeLimits {
+        max_inbound_connections: 4,
+        max_pending_inbound: 2,
+        ..RangeLimits::UNLIMITED
+    },
+    wide_range: RangeLimits::UNLIMITED,
     max_inbound_streams: 12,
     max_outbound_streams: 10,
     max_inbound_streams_per_peer: 7,
@@ -187,12 +173,15 @@ struct Crowd {
     played: BTreeMap<ConnectionId, Played>,
     dials: BTreeSet<DialId>,
     requests: BTreeSet<RequestId>,
+    /// How many connections were closed to make room.
+    made_room: usize,
     next: u64,
 }
 
 impl Crowd {
     fn new(number: u64) -> Self {
-        let mut swarm = swarm_with(TIGHT);
+        let watermarks = Some(Watermarks { grace: Duration::ZERO, ..Watermarks::new(5, 3) });
+        let mut swarm = swarm_of(SwarmConfig { limits: TIGHT, watermarks, ..SwarmConfig::default() });
         let listener = listening(&mut swarm);
         Self {
             swarm,
@@ -202,6 +191,7 @@ impl Crowd {
             played: BTreeMap::new(),
             dials: BTreeSet::new(),
             requests: BTreeSet::new(),
+            made_room: 0,
             next: 0,
         }
     }
@@ -213,14 +203,15 @@ impl Crowd {
     fn step(&mut self) {
         self.next += 1;
         let ids: Vec<ConnectionId> = self.played.keys().copied().collect();
-        match (self.draw.below(16), Self::pick(&mut self.draw, &ids)) {
+        match (self.draw.below(18), Self::pick(&mut self.draw, &ids)) {
             (0..2, _) => {
                 let dial = self.swarm.dial(address("/ip4/1.2.3.4/tcp/5"), NOW);
                 self.dials.insert(dial);
                 self.hear();
             }
             (2, _) => {
-                incoming(&mut self.swarm, self.listener);
+                let from = [5, 6, 7, self.draw.below(3) as u8];
+                incoming_from(&mut self.swarm, self.listener, from.into(), NOW);
             }
             (3..5, _) => self.answer_dial(),
             (5..9, Some(id)) => {
@@ -238,11 +229,34 @@ impl Crowd {
                 let dial = DialId(self.draw.below(self.swarm.ids.dial + 1));
                 self.swarm.handle_input(SwarmInput::CancelDial { dial }, NOW);
             }
+            (11, _) => self.manage(),
+            (12, Some(connection)) => {
+                let wanted = self.draw.below(2) == 0;
+                self.swarm.handle_input(SwarmInput::KeepAlive { connection, wanted }, NOW);
+            }
             (_, Some(id)) => self.play(id),
             _ => {}
         }
+        self.swarm.handle_timeout(NOW + Duration::from_secs(self.next));
         self.hear();
         self.check();
+    }
+
+    /// The user changes who may be connected, and what they are worth.
+    fn manage(&mut self) {
+        let who = peer(self.draw.below(PEERS));
+        let name = "x".to_owned();
+        let range = PeerOrRange::from(IpAddr::from([5, 6, 7, 2]));
+        // What is forbidden is soon allowed again, or nothing would happen any more.
+        let input = match self.draw.below(16) {
+            0 => SwarmInput::Access(AccessChange::Block(range)),
+            1 => SwarmInput::Access(AccessChange::Allow(who.into())),
+            2..4 => SwarmInput::Access(AccessChange::Unblock(range)),
+            4..8 => SwarmInput::Access(AccessChange::Disallow(who.into())),
+            8..12 => SwarmInput::Standing(StandingChange::Protect { peer: who, name }),
+            _ => SwarmInput::Standing(StandingChange::Unprotect { peer: who, name }),
+        };
+        self.swarm.handle_input(input, NOW);
     }
 
     fn answer_dial(&mut self) {
@@ -306,7 +320,11 @@ impl Crowd {
                     let Some(played) = self.played.get_mut(&connection) else { continue };
                     match message {
                         NodeMessage::Open { open, .. } => played.opens.push(open),
-                        NodeMessage::Shutdown(reason) => played.closing = Some(reason),
+                        NodeMessage::Shutdown(reason) => {
+                            let is_room = ConnectionLimit::HighWatermark(5).into();
+                            self.made_room += usize::from(reason == is_room);
+                            played.closing = Some(reason);
+                        }
                         NodeMessage::Reset { stream } => {
                             played.streams.retain(|id| *id != stream);
                             let cause = StreamCloseCause::ResetHere;
@@ -359,11 +377,61 @@ impl Crowd {
                 assert_eq!(count.total(), streams.len() + opens);
             }
         }
+        self.check_ranges();
+        self.check_needs();
         for ids in swarm.peers.values() {
             let count: Count = ids.iter().map(|id| swarm.streams_on(*id)).sum();
             assert!(ids.len() <= TIGHT.max_connections_per_peer);
             assert!(count.inbound() <= TIGHT.max_inbound_streams_per_peer);
             assert!(count.outbound() <= TIGHT.max_outbound_streams_per_peer);
+        }
+    }
+
+    /// Counts again what each range has.
+    fn check_ranges(&self) {
+        let mut again = Ranges::default();
+        for record in self.swarm.connections.values() {
+            let Some(host) = Host::of(&record.remote_address) else { continue };
+            let direction = record.direction();
+            again.add(host, direction, &TIGHT);
+            if !record.is_pending() {
+                again.opened(host, direction, &TIGHT);
+            }
+        }
+        assert_eq!(self.swarm.ranges.counts(), again.counts());
+        for host in again.counts().0.keys() {
+            let of_it = self.swarm.connections.values().filter(|record| {
+                record.role == Role::Listener && Host::of(&record.remote_address) == Some(*host)
+            });
+            let (all, pending) = (of_it.clone().count(), of_it.filter(|it| it.is_pending()).count());
+            assert!(all <= TIGHT.narrow_range.max_inbound_connections);
+            assert!(pending <= TIGHT.narrow_range.max_pending_inbound);
+        }
+    }
+
+    /// Counts again what keeps each connection open, as it is told.
+    fn check_needs(&self) {
+        for (&id, record) in &self.swarm.connections {
+            let State::Open { needs, is_closing, streams, .. } = &record.state else { continue };
+            let streams = streams.values().filter(|stream| stream.keep_alive).count();
+            let all = (id, OpenId(u64::MIN))..=(id, OpenId(u64::MAX));
+            let opens = self.swarm.opens.range(all).filter(|(_, open)| open.keep_alive).count();
+            let wishes = usize::from(self.swarm.keepers(id).next().is_some());
+            assert_eq!(*needs as usize, streams + opens + wishes);
+            let told = self.swarm.why_alive(id, NOW).unwrap().state;
+            let counted = |reasons: &[AliveBecause]| {
+                let each = reasons.iter().map(|reason| match reason {
+                    AliveBecause::Streams { count, .. } | AliveBecause::Opening { count, .. } => *count,
+                    AliveBecause::UserWish | AliveBecause::ProtocolWish { .. } => 1,
+                });
+                each.sum::<usize>()
+            };
+            match told {
+                Aliveness::Closing => assert!(is_closing),
+                Aliveness::Idle { .. } => assert_eq!(*needs, 0),
+                Aliveness::Needed(reasons) => assert_eq!(*needs as usize, counted(&reasons)),
+                Aliveness::Opening => panic!("{id:?} is open"),
+            }
         }
     }
 
@@ -380,6 +448,7 @@ impl Crowd {
             self.check();
         }
         assert_eq!(self.swarm.usage(), Usage::default());
+        assert_eq!(self.swarm.ranges.counts(), (&BTreeMap::new(), &BTreeMap::new()));
         assert_eq!((self.dials, self.requests), (BTreeSet::new(), BTreeSet::new()));
         assert!(self.swarm.opens.is_empty() && self.swarm.requests.is_empty() && self.swarm.peers.is_empty());
     }
@@ -387,15 +456,17 @@ impl Crowd {
 
 #[test]
 fn random_peers_never_exceed_a_limit() {
-    let mut reached = Vec::new();
+    let (mut reached, mut made_room) = (Vec::new(), 0);
     for number in 0..30 {
         let mut crowd = Crowd::new(number);
         for _ in 0..400 {
             crowd.step();
             reached.push(crowd.swarm.usage());
         }
+        made_room += crowd.made_room;
         crowd.end();
     }
+    assert!(made_room > 30, "the high watermark was reached {made_room} times");
     let most = |count: fn(&Usage) -> usize| reached.iter().map(count).max();
     assert_eq!(most(|it| it.connections.total()), Some(TIGHT.max_connections), "the limits were reached");
     assert_eq!(most(|it| it.pending.outbound()), Some(TIGHT.max_pending_outbound));

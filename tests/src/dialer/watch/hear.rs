@@ -149,7 +149,7 @@ impl Watch {
     fn hear_failed(&mut self, key: &Key, attempt: Option<AttemptId>, error: &AttemptError) {
         self.end(key, attempt);
         // The rest of what is drawn is this node's own fault.
-        let is_of_address = !matches!(error, AttemptError::Blocked);
+        let is_of_address = !matches!(error, AttemptError::Blocked(_));
         if is_of_address {
             self.holes.record(&key.1, false);
         }

@@ -1,6 +1,7 @@
 //! Who waits, who leaves, and who is refused.
 
 use super::*;
+use crate::swarm::AccessDenied;
 
 fn finished(dial: u64, error: DialError) -> DialerOutput {
     DialerOutput::Finished { dial: DialId(dial), result: Err(error) }
@@ -89,12 +90,15 @@ fn a_peer_without_addresses_is_looked_for() {
     assert_eq!(world.take_outputs(), [find(routing)]);
     world.input(DialerInput::Addresses { peer: peer(1), source: routing, addresses: vec![near(1)] });
     assert_eq!(world.take_starts(), [(millis(0), near(1))]);
-    world.input(DialerInput::Failed { attempt: AttemptId(0), error: AttemptError::Blocked });
+    world.input(DialerInput::Failed {
+        attempt: AttemptId(0),
+        error: AttemptError::Blocked(AccessDenied::BlockedPeer),
+    });
     assert_eq!(world.take_outputs(), []);
     world.input(DialerInput::Exhausted { peer: peer(1), source: routing });
     assert_eq!(
         world.take_outputs(),
-        [finished(0, DialError::Failed(vec![(near(1), AttemptError::Blocked)]))]
+        [finished(0, DialError::Failed(vec![(near(1), AttemptError::Blocked(AccessDenied::BlockedPeer))]))]
     );
     world.dial(1, peer(1));
     world.input(DialerInput::Exhausted { peer: peer(1), source: book });
