@@ -137,6 +137,22 @@ Examples:
         #[command(flatten)]
         options: NodeOptions,
     },
+    /// Show whom a node remembers: the peers in its repo
+    ///
+    /// Lists the peers that are stored in the repo, each with its addresses, the best first: who told of them, when they last brought
+    /// a connection, and how long they are kept. A node may use the repo meanwhile.
+    #[command(after_help = "\
+Examples:
+  peerwork peers --repo ~/.peerwork
+  peerwork peers --repo ~/.peerwork 12D3KooW...")]
+    Peers {
+        /// The directory with the node's key and peers
+        #[arg(long, value_name = "PATH")]
+        repo: PathBuf,
+        /// Show only this peer, and what it speaks
+        #[arg(value_name = "PEER-ID")]
+        peer: Option<String>,
+    },
     /// Make an identity that lasts: a key in a file
     ///
     /// Writes a new private key to a file, in the encoding that all libp2p implementations share and readable by its owner
@@ -335,6 +351,7 @@ impl Command {
             Self::Identify { .. } => "identify",
             Self::Echo { .. } => "echo",
             Self::Perf { .. } => "perf",
+            Self::Peers { .. } => "peers",
             Self::Keygen { .. } => "keygen",
         }
     }

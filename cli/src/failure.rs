@@ -2,10 +2,12 @@
 
 use crate::echo::EchoError;
 use crate::key_file::KeyFileError;
+use crate::repo;
+use peerwork_repo::RepoError;
 use peerwork_tokio::core::address::{InvalidAddress, Multiaddr, with_peer_id};
 use peerwork_tokio::core::connection::ConnectionError;
 use peerwork_tokio::core::crypto::UnsupportedKey;
-use peerwork_tokio::core::identity::InvalidPeerInfo;
+use peerwork_tokio::core::identity::{InvalidPeerId, InvalidPeerInfo, PeerId};
 use peerwork_tokio::core::protocols::StreamError;
 use peerwork_tokio::core::protocols::identify::IdentifyError;
 use peerwork_tokio::core::protocols::ping::PingError;
@@ -29,6 +31,14 @@ pub(crate) enum Failure {
         text: String,
         /// What is wrong with it.
         error: InvalidAddress,
+    },
+    /// The text is not a peer id.
+    #[error("{text}: {error}")]
+    PeerId {
+        /// What the user wrote, shortened.
+        text: String,
+        /// What is wrong with it.
+        error: InvalidPeerId,
     },
     /// The peer cannot be reached.
     #[error("cannot connect to {target}: {}", explain_dial(.target, .error))]
@@ -56,6 +66,17 @@ pub(crate) enum Failure {
         path: PathBuf,
         /// Why.
         error: KeyFileError,
+    },
+    /// The repo cannot be used.
+    #[error("{}", repo::explain(.0))]
+    Repo(#[from] RepoError),
+    /// The repo knows nothing of the peer.
+    #[error("{peer} is not in the repo; peerwork peers --repo {} lists who is", .path.display())]
+    NotInRepo {
+        /// Who.
+        peer: PeerId,
+        /// The repo.
+        path: PathBuf,
     },
     /// The environment forbids nodes outside of a private network.
     #[error(

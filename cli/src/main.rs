@@ -8,6 +8,7 @@
 //! peerwork identify ADDRESS          what is there?
 //! peerwork echo ADDRESS [BYTES]      do bytes come back, and how fast?
 //! peerwork perf ADDRESS              how fast is the peer, and the way to it?
+//! peerwork peers --repo PATH         whom does a node remember?
 //! peerwork keygen                    an identity that lasts, or the key of a private network
 //! ```
 //!
@@ -31,6 +32,7 @@ mod logging;
 mod node;
 mod output;
 mod progress;
+mod repo;
 
 use args::Args;
 use clap::Parser;

@@ -191,16 +191,26 @@ pub(crate) async fn stop(node: &Node) {
 /// # Errors
 /// [`Failure::Address`].
 pub(crate) fn parse_address(text: &str) -> Result<Multiaddr, Failure> {
-    /// How much of a wrong address is shown.
+    address::parse(text).map_err(|error| Failure::Address { text: quoted(text), error })
+}
+
+/// Reads a peer id that the user wrote, in any of its forms.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn parse_peer_id(text: &str) -> Result<PeerId, Failure> {
+    text.parse().map_err(|error| Failure::PeerId { text: quoted(text), error })
+}
+
+/// What the user wrote, on one line and not too long.
+fn quoted(text: &str) -> String {
     const SHOWN_CHARACTERS: usize = 100;
-    address::parse(text).map_err(|error| {
-        let mut text: String = text.escape_debug().take(SHOWN_CHARACTERS + 1).collect();
-        if text.chars().count() > SHOWN_CHARACTERS {
-            text.pop();
-            text.push_str("...");
-        }
-        Failure::Address { text: format!("'{text}'"), error }
-    })
+    let mut shown: String = text.escape_debug().take(SHOWN_CHARACTERS + 1).collect();
+    if shown.chars().count() > SHOWN_CHARACTERS {
+        shown.pop();
+        shown.push_str("...");
+    }
+    format!("'{shown}'")
 }
 
 /// Starts a node, connects it to `address`, lets it do `work`, and stops it.

@@ -103,6 +103,7 @@ pub mod machine;
 pub mod muxer;
 pub mod negotiation;
 pub mod node;
+pub mod peer_book;
 pub mod protocols;
 pub mod records;
 pub mod routing;

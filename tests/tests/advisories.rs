@@ -13,12 +13,14 @@
 //! | GHSA-5hq8-qhww-jm7q, libp2p-tls 0.1 | a bad certificate panicked | here; `core/src/security/tls/tests/certificates.rs` |
 //! | py-libp2p 1345 | a dialer without a certificate was let in | `core/src/security/tls/tests/certificates.rs` |
 //! | CVE-2023-39533 | huge RSA keys took seconds to verify | here; `core/src/identity/tests/public_keys.rs` |
-//! | CVE-2023-40583 | signed records of any number of made-up peers were kept | here; `core/src/protocols/identify/tests/records.rs` |
+//! | CVE-2023-40583 | signed records of any number of made-up peers were kept | here; `core/src/protocols/identify/tests/records.rs`, `core/src/peer_book/tests/limits.rs` |
 //! | CVE-2026-45783 | short keys went past every validator of records | here; `core/src/records/tests.rs` |
 //! | CVE-2026-31814 | credit that overflowed in yamux panicked | here; `core/src/muxer/yamux/tests.rs` |
 //! | CVE-2026-32314 | a new yamux stream with more payload than its window panicked | here; `core/src/muxer/yamux/tests.rs` |
 //! | GHSA-xqvc-92cf-94j4 | memory was reserved for whatever a length said | here |
 //! | go-libp2p 3501 | identify in chunks planted any number of protocols | here; `core/src/protocols/identify/tests/push.rs` |
+//! | go-libp2p 3486 | any number of addresses of any number of peers was kept | `core/src/peer_book/tests/limits.rs` |
+//! | go-libp2p 3487 | addresses were kept that a newer signed record no longer had | `core/src/peer_book/tests/mod.rs` |
 //! | go-libp2p 3283 | a flood of connections was accepted | here; `core/src/swarm/tests/limits.rs` |
 //! | js-libp2p 1931 | the dial queue grew without bound | `core/src/swarm/tests/limits.rs` |
 //! | js-libp2p 2472 | pings of more than 32 bytes | here |

@@ -16,8 +16,7 @@ use std::path::Path;
 /// The file exists or cannot be written; the system gives no randomness.
 pub(crate) fn run(path: &Path, key_type: KeyType, output: &Output) -> Result<(), Failure> {
     let keypair = keypair::generate(key_type)?;
-    key_file::write(path, &keypair.to_protobuf())
-        .map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
+    key_file::write(path, &keypair).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
     let public = keypair.public();
     let key = Key {
         file: path.display().to_string(),
@@ -33,7 +32,7 @@ pub(crate) fn run(path: &Path, key_type: KeyType, output: &Output) -> Result<(),
 /// The file exists or cannot be written; the system gives no randomness.
 pub(crate) fn private_network(path: &Path, output: &Output) -> Result<(), Failure> {
     let key = PreSharedKey::generate(&mut node::seed()?);
-    key_file::write(path, key.to_key_file().as_bytes())
+    key_file::write_pre_shared(path, &key)
         .map_err(|error| Failure::KeyFile { path: path.to_owned(), error })?;
     let network = Network { file: path.display().to_string(), fingerprint: key.fingerprint().to_string() };
     Ok(output.success(&network)?)

@@ -6,6 +6,7 @@ mod echo;
 mod identify;
 mod keygen;
 mod listen;
+mod peers;
 mod perf;
 mod ping;
 
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failur
             let plan = perf::Plan::new(*upload_bytes, *download_bytes, *seconds);
             perf::run(&target.address, plan, options, output).await
         }
+        Command::Peers { repo, peer } => peers::run(repo, peer.as_deref(), output),
         Command::Keygen { private_network: Some(path), .. } => keygen::private_network(path, output),
         Command::Keygen { out, key_type, private_network: None } => keygen::run(out, *key_type, output),
     }

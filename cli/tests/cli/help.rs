@@ -2,7 +2,7 @@
 
 use crate::program::peerwork;
 
-const COMMANDS: [&str; 8] = ["demo", "listen", "dial", "ping", "identify", "echo", "perf", "keygen"];
+const COMMANDS: [&str; 9] = ["demo", "listen", "dial", "ping", "identify", "echo", "perf", "peers", "keygen"];
 
 #[test]
 fn help_names_every_command() {
@@ -19,7 +19,7 @@ fn a_command_that_runs_a_node_has_the_options_of_nodes() {
     for name in COMMANDS {
         let help = peerwork(&[name, "--help"]).success();
         for option in options {
-            let is_expected = name != "keygen" || option == "json";
+            let is_expected = !["peers", "keygen"].contains(&name) || option == "json";
             let is_there = help.contains(&format!("\n      --{option}"));
             assert_eq!(is_there, is_expected, "{name} {option}: {help}");
         }
@@ -56,7 +56,7 @@ fn the_version_is_the_package_version() {
 #[test]
 #[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn wrong_usage_exits_with_status_2() {
-    let cases: [(&[&str], &str); 26] = [
+    let cases: [(&[&str], &str); 27] = [
         (&["dance"], "unrecognized subcommand 'dance'"),
         (&["ping"], "<ADDRESS>"),
         (&["ping", "/ip4/127.0.0.1/tcp/1", "0"], "invalid value '0' for '[COUNT]'"),
@@ -72,6 +72,7 @@ fn wrong_usage_exits_with_status_2() {
         (&["listen", "--key", "ed25519", "--key-file", "x"], "cannot be used with '--key-file <FILE>'"),
         (&["--key", "ed25519", "listen", "--key-file", "x"], "'listen --key' exists"),
         (&["--security", "secio", "listen"], "'listen --security' exists"),
+        (&["peers"], "--repo <PATH>"),
         (&["keygen", "--key-file", "x"], "unexpected argument '--key-file'"),
         (&["keygen", "--security", "secio"], "unexpected argument '--security'"),
         (&["keygen", "--timeout", "1"], "unexpected argument '--timeout'"),

@@ -6,6 +6,7 @@ mod dial;
 mod help;
 mod keys;
 mod nodes;
+mod peers;
 mod perf;
 mod private_network;
 mod program;

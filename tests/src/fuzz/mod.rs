@@ -13,6 +13,7 @@ mod identity;
 mod layers;
 mod mplex;
 mod negotiation;
+mod peer_book;
 mod perf;
 mod security;
 mod wire;
@@ -25,6 +26,7 @@ pub use identify::identify;
 pub use identity::{keys, peer_id, pre_shared_key, signed_peer_record};
 pub use mplex::mplex;
 pub use negotiation::{multistream_dialer, multistream_listener};
+pub use peer_book::stored_peer;
 pub use perf::perf;
 pub use security::{
     noise_frames, noise_handshake, plaintext_exchange, secio_frames, secio_handshake, tls_certificate,
@@ -57,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     ("secio_frames", secio_frames),
     ("secio_handshake", secio_handshake),
     ("signed_peer_record", signed_peer_record),
+    ("stored_peer", stored_peer),
     ("tls_certificate", tls_certificate),
     ("tls_handshake", tls_handshake),
     ("tls_records", tls_records),
