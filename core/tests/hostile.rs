@@ -14,7 +14,7 @@ use peerwork_core::node::{LocalNode, LocalOutput, Node, NodeBuilder};
 use peerwork_core::protocols::{StreamKey, Target};
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
+use peerwork_core::swarm::{Limits, ListenerId, RangeLimits, SwarmEvent, SwarmInput, SwarmOutput};
 use peerwork_core::time::Instant;
 
 const NOW: Instant = Instant::ORIGIN;
@@ -54,7 +54,12 @@ fn hundreds_of_streams_in_one_chunk_leave_no_input_behind() {
 
 #[test]
 fn whoever_is_refused_counts_until_the_byte_stream_is_gone() {
-    let mut node = quiet().build_local(Seed::reproducible(1), NOW).unwrap();
+    let unlimited = Limits {
+        narrow_range: RangeLimits::UNLIMITED,
+        wide_range: RangeLimits::UNLIMITED,
+        ..Limits::default()
+    };
+    let mut node = quiet().limits(unlimited).build_local(Seed::reproducible(1), NOW).unwrap();
     let listener = node.listen(Pair::address(), NOW);
     let header = b"\x13/multistream/1.0.0\n";
     for _ in 0..300 {

@@ -34,7 +34,7 @@ const BUDGETS: &[(&str, Secure, usize)] = &[
     #[cfg(feature = "tls")]
     ("tls", |builder| builder.security(peerwork_core::security::tls::Tls::default()), 3_328),
     ("noise", |builder| builder.security(Noise), 2_560),
-    ("secio", |builder| builder.security(Secio::default()), 3_360),
+    ("secio", |builder| builder.security(Secio::default()), 3_392),
 ];
 
 /// Two nodes and the wires between them.

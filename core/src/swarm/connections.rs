@@ -277,7 +277,7 @@ impl<P: Protocols> Swarm<P> {
     }
 
     pub(super) fn keepers(&self, connection: ConnectionId) -> impl Iterator<Item = Owner> + '_ {
-        let all = (connection, Owner::Application)..=(connection, Owner::Protocol(usize::MAX));
+        let all = (connection, Owner::Application)..=(connection, Owner::Protocol(u16::MAX));
         self.kept.range(all).map(|&(_, owner)| owner)
     }
 

@@ -191,7 +191,7 @@ impl<P: Protocols> Swarm<P> {
         let mut table = ProtocolTable::default();
         for (index, inbound) in protocols.inbound() {
             table.0.insert(inbound.id.clone(), inbound.options);
-            owners.insert(inbound.id, Owner::Protocol(index));
+            owners.insert(inbound.id, Owner::protocol(index));
         }
         let local_peer = keypair.public().to_peer_id();
         let dialer = Dialer::new(config.dialer.clone(), local_peer, seed.child("dialer"), now);

@@ -17,8 +17,14 @@ use smallvec::SmallVec;
 pub(super) enum Owner {
     /// The application: raw bytes on the connection.
     Application,
-    /// The mounted machine with this number.
-    Protocol(usize),
+    /// The mounted machine with this number. As small as can be: every stream has one.
+    Protocol(u16),
+}
+
+impl Owner {
+    pub(super) fn protocol(index: usize) -> Self {
+        Self::Protocol(u16::try_from(index).expect("fewer machines are mounted, a tuple has no such length"))
+    }
 }
 
 /// What the swarm knows of a stream.
@@ -51,7 +57,7 @@ impl<P: Protocols> Swarm<P> {
     /// Does what the protocols want until they want nothing more.
     pub(super) fn drain_protocols(&mut self, now: Instant) {
         while let Some((index, output)) = self.protocols.poll_output() {
-            let owner = Owner::Protocol(index);
+            let owner = Owner::protocol(index);
             match output {
                 ToSwarm::Event(event) => self.outputs.push(SwarmOutput::Protocol(event)),
                 ToSwarm::OpenStream { request, target, protocols, options } => {
@@ -146,7 +152,7 @@ impl<P: Protocols> Swarm<P> {
     fn answer_open(&mut self, owner: Owner, request: RequestId, error: StreamError, now: Instant) {
         match owner {
             Owner::Application => self.event(SwarmEvent::StreamFailed { request, error }),
-            Owner::Protocol(index) => self.tell(index, Fact::OpenFailed { request, error }, now),
+            Owner::Protocol(index) => self.tell(index.into(), Fact::OpenFailed { request, error }, now),
         }
     }
 
@@ -175,7 +181,7 @@ impl<P: Protocols> Swarm<P> {
     fn send_message(&mut self, index: usize, key: StreamKey, message: Bytes, now: Instant) {
         let max_unsent_bytes = self.config.max_unsent_bytes;
         let Some(stream) = self.stream_mut(key) else { return };
-        if stream.owner != Owner::Protocol(index) {
+        if stream.owner != Owner::protocol(index) {
             return;
         }
         let bytes = stream.framing.wire_bytes(message.len());
@@ -245,7 +251,7 @@ impl<P: Protocols> Swarm<P> {
                 if let Some(record) = self.forget_stream(key(stream))
                     && let Owner::Protocol(index) = record.owner
                 {
-                    self.tell(index, fact, now);
+                    self.tell(index.into(), fact, now);
                 }
             }
             ConnectionMessage::Established(_)
@@ -269,7 +275,7 @@ impl<P: Protocols> Swarm<P> {
     fn tell_owner(&mut self, key: StreamKey, fact: Fact, now: Instant) {
         if let Some(StreamRecord { owner: Owner::Protocol(index), .. }) = self.stream_mut(key) {
             let index = *index;
-            self.tell(index, fact, now);
+            self.tell(index.into(), fact, now);
         }
     }
 
@@ -339,7 +345,7 @@ impl<P: Protocols> Swarm<P> {
         match owner {
             Owner::Application => self.event(SwarmEvent::StreamOpened { stream, peer, protocol, request }),
             Owner::Protocol(index) => {
-                self.tell(index, Fact::StreamOpened { stream, peer, protocol, request }, now);
+                self.tell(index.into(), Fact::StreamOpened { stream, peer, protocol, request }, now);
                 if framing == Framing::Raw
                     && let Some(record) = self.stream_mut(stream)
                 {
