@@ -7,7 +7,7 @@ pub(crate) fn explain(error: &RepoError) -> String {
     match error {
         RepoError::Missing { path } => {
             let path = path.display();
-            format!("there is no repo at {path}; peerwork listen --repo {path} makes one")
+            format!("there is no repo at {path}; programs make one with the crate peerwork-repo")
         }
         RepoError::Locked { path } => {
             format!("{} is in use by another node; stop that one, or use another --repo", path.display())
