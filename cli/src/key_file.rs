@@ -80,7 +80,7 @@ pub(crate) fn write(path: &Path, keypair: &Keypair) -> Result<(), KeyFileError> 
 /// Writes the key of a private network likewise.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn write_pre_shared(path: &Path, key: &PreSharedKey) -> Result<(), KeyFileError> {
     private_file::write(path, key.to_key_file().as_bytes()).map_err(failed(Maker::PreSharedKey))
 }

@@ -33,8 +33,8 @@ type Secure = fn(NodeBuilder) -> NodeBuilder;
 const BUDGETS: &[(&str, Secure, usize)] = &[
     #[cfg(feature = "tls")]
     ("tls", |builder| builder.security(peerwork_core::security::tls::Tls::default()), 3_328),
-    ("noise", |builder| builder.security(Noise), 2_560),
-    ("secio", |builder| builder.security(Secio::default()), 3_392),
+    ("noise", |builder| builder.security(Noise), 2_624),
+    ("secio", |builder| builder.security(Secio::default()), 3_456),
 ];
 
 /// Two nodes and the wires between them.

@@ -279,6 +279,11 @@ impl<E: Engine> LoopHost<E> {
         network.input(self.seat, input);
     }
 
+    /// Waits until so many connections have been open.
+    pub async fn opened(&self, count: usize) {
+        self.wait(|desk| (desk.peers.len() >= count).then_some(())).await;
+    }
+
     /// Does something to the node's streams behind the back of whoever holds them. What one does oneself is followed by no event,
     /// so those who wait for one look again.
     pub fn meddle<T>(&self, action: impl FnOnce(&mut E, Instant) -> T) -> T {

@@ -45,6 +45,7 @@ fn dial_each_other<E: Engine<Protocols = Toys>>(network: Rc<RefCell<Network<E>>>
         let ((at_a, _), (at_b, _)) = (from_a.unwrap(), from_b.unwrap());
         let peers = both(a.connected(), b.connected()).await;
         assert_eq!(peers, (b.peer(), a.peer()));
+        both(a.opened(2), b.opened(2)).await;
         let others = |host: &LoopHost<E>, own: ConnectionId| {
             let two = [ConnectionId(0), ConnectionId(1)];
             host.meddle(|engine, _| {

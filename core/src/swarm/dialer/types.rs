@@ -410,7 +410,7 @@ impl From<ConnectionError> for AttemptError {
     fn from(error: ConnectionError) -> Self {
         match &error {
             ConnectionError::Limit(limit) => return Self::Limit(*limit),
-            ConnectionError::Denied(denied) => return Self::Blocked(denied.clone()),
+            ConnectionError::Denied(denied) => return Self::Blocked(*denied),
             ConnectionError::Security { error, .. } => match **error {
                 SecurityError::SelfDial => return Self::SelfDial,
                 SecurityError::WrongPeer { expected, actual } => return Self::WrongPeer { expected, actual },

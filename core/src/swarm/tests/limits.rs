@@ -181,7 +181,11 @@ struct Crowd {
 impl Crowd {
     fn new(number: u64) -> Self {
         let watermarks = Some(Watermarks { grace: Duration::ZERO, ..Watermarks::new(5, 3) });
-        let mut swarm = swarm_of(SwarmConfig { limits: TIGHT, watermarks, ..SwarmConfig::default() });
+        // Time goes fast here, and what is dialled has to come up.
+        let (attempt_timeout, dial_timeout) = (Duration::from_secs(3_600), Duration::from_secs(3_600));
+        let dialer = DialerConfig { attempt_timeout, dial_timeout, ..DialerConfig::default() };
+        let config = SwarmConfig { limits: TIGHT, watermarks, dialer, ..SwarmConfig::default() };
+        let mut swarm = swarm_of(config);
         let listener = listening(&mut swarm);
         Self {
             swarm,
@@ -338,7 +342,7 @@ impl Crowd {
                     }
                 }
                 SwarmOutput::Event(SwarmEvent::Dialed { dial, .. } | SwarmEvent::DialFailed { dial, .. }) => {
-                    assert!(self.dials.remove(&dial), "one outcome for {dial:?}")
+                    assert!(self.dials.remove(&dial), "one outcome for {dial:?}");
                 }
                 SwarmOutput::Event(
                     SwarmEvent::StreamOpened { request: Some(request), .. }
