@@ -101,7 +101,7 @@ impl Load {
             match output {
                 DialerOutput::Start { attempt, .. } => self.running.push_back(attempt),
                 DialerOutput::FindAddresses { peer, source } => {
-                    self.input(DialerInput::Exhausted { peer, source })
+                    self.input(DialerInput::Exhausted { peer, source });
                 }
                 DialerOutput::Finished { dial, .. } => self.dial(self.dials[dial.0 as usize]),
                 _ => {}

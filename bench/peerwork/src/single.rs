@@ -13,7 +13,7 @@ use peerwork_core::connection::ConnectionId;
 use peerwork_core::machine::{Close, End};
 use peerwork_core::node::{LocalNode, LocalOutput};
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput};
+use peerwork_core::swarm::{DialOptions, ListenerId, SwarmEvent, SwarmInput};
 use peerwork_core::time::Instant;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
