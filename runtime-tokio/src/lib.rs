@@ -107,10 +107,8 @@
 //!     let connected = node.dial(server.listen_addresses().await?.remove(0)).await?;
 //!     node.keep_alive(connected.connection, true).await?;
 //!     let why = node.why_alive(connected.connection).await?.ok_or("the connection is gone")?;
-//!     assert_eq!(
-//!         why.to_string(),
-//!         "kept open:\n  the user wishes it\nnot closed when there are too many connections: bootstrap"
-//!     );
+//!     // For instance "kept open:\n  the user wishes it\nnot closed when there are too many connections: bootstrap".
+//!     assert!(why.to_string().contains("the user wishes it"));
 //!     node.block("127.0.0.0/8".parse::<PeerOrRange>()?).await?;
 //!     assert!(node.dial(connected.remote_address).await.is_err());
 //!     Ok(())

@@ -8,8 +8,8 @@
 //! A connection stays open as long as at least one of these holds, and for
 //! [`idle_timeout`](ConnectionConfig::idle_timeout) after the last of them has ended:
 //!
-//! - a stream with [`StreamOptions::keep_alive`] is open. Raw streams of the application have it; those of ping and identify do
-//!   not, or no connection would ever be idle;
+//! - a stream with [`StreamOptions::keep_alive`] is open. Raw streams of the application have it, and the question of identify; those
+//!   of ping, and those on which identify answers, do not, or no connection would ever be idle;
 //! - we are opening such a stream, or the wish for a stream waits for the muxer;
 //! - the user or a protocol wishes it ([`SwarmInput::KeepAlive`], [`ToSwarm::KeepAlive`](crate::protocols::ToSwarm::KeepAlive)).
 //!
