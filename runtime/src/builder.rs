@@ -24,8 +24,7 @@ use std::sync::Arc;
 /// Puts a node together and starts it on the runtime `R`: transports, security protocols, muxers, protocols, peer routing and record
 /// stores are added one by one, each list in order of preference.
 ///
-/// How connections are secured and muxed must be said, see [`peerwork_core::node::NodeBuilder`]. Where nothing is said of the rest, the
-/// node dials and listens with TCP, keeps records in memory, asks nobody where peers are, draws an Ed25519 identity from its seed
+/// Where nothing is said, connections are secured and muxed as [`peerwork_core::node::NodeBuilder`] says, and the node dials and listens with TCP, keeps records in memory, asks nobody where peers are, draws an Ed25519 identity from its seed
 /// and the seed from the operating system.
 pub struct NodeBuilder<P, R> {
     node: node::NodeBuilder<P>,

@@ -199,7 +199,7 @@ where
     }
 
     /// Connects to a peer: to an address such as `/ip4/192.0.2.1/tcp/4001` or `/dns/example.com/tcp/4001`, where a `/p2p/ID` at its end
-    /// says who must be there; to a [`PeerId`], wherever the peer book and the peer routing say; or to a
+    /// says who must be there; to a [`PeerId`], wherever the peer routing says; or to a
     /// [`PeerInfo`](peerwork_core::identity::PeerInfo). A peer that is connected already is not dialled again, and one that is being
     /// dialled is waited for. Dropping the future cancels the wish.
     ///

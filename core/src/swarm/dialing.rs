@@ -125,6 +125,7 @@ impl<P: Protocols> Swarm<P> {
         }
     }
 
+    /// Asks the protocols that find peers. The swarm keeps no peer book, so a question to one is answered with nothing.
     fn find_addresses(&mut self, peer: PeerId, source: AddressSource, now: Instant) {
         if source == AddressSource::Routing {
             for index in self.finders.clone() {

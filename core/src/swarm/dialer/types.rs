@@ -29,7 +29,7 @@ pub struct LookupId(pub u64);
 pub struct DialTarget {
     /// Who must be there; `None`: whoever is.
     pub peer: Option<PeerId>,
-    /// Where, without peer ids at the ends. Empty: wherever the peer book and the peer routing say.
+    /// Where, without peer ids at the ends. Empty: wherever those say whom the dialer asks ([`DialerOutput::FindAddresses`]).
     pub addresses: Vec<Multiaddr>,
 }
 
