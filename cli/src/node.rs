@@ -137,6 +137,7 @@ fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Key
     let timeout = options.timeout;
     let mut builder = NodeBuilder::new().identity(identity).configure(|config| {
         config.swarm.connection.crypto = crypto;
+        config.swarm.reports_attempts = true;
         config.swarm.dialer.attempt_timeout = timeout;
         config.swarm.dialer.local_attempt_timeout = timeout;
         config.swarm.connection.handshake_timeout = timeout;

@@ -65,7 +65,11 @@ impl<P: Protocols> Swarm<P> {
                 DialerOutput::Finished { dial, result: Err(error) } => {
                     self.event(SwarmEvent::DialFailed { dial, error });
                 }
-                DialerOutput::Progress(progress) => self.event(SwarmEvent::Dialing(progress)),
+                DialerOutput::Progress(progress) => {
+                    if self.config.reports_attempts {
+                        self.event(SwarmEvent::Dialing(progress));
+                    }
+                }
             }
         }
     }

@@ -90,6 +90,8 @@ pub struct SwarmConfig {
     pub connection: ConnectionConfig,
     /// How it dials.
     pub dialer: DialerConfig,
+    /// Whether it tells how each address of a dial fares ([`SwarmEvent::Dialing`]): several events for each dial. Default: no.
+    pub reports_attempts: bool,
     /// How many connections and streams there may be.
     pub limits: Limits,
     /// Who may be connected.
@@ -108,6 +110,7 @@ impl Default for SwarmConfig {
         Self {
             connection: ConnectionConfig::default(),
             dialer: DialerConfig::default(),
+            reports_attempts: false,
             limits: Limits::default(),
             access: AccessRules::default(),
             watermarks: None,

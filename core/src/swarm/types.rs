@@ -271,7 +271,7 @@ pub enum SwarmEvent {
         /// The connection. [`Swarm::connection_info`](super::Swarm::connection_info) tells what is known of it.
         connection: ConnectionId,
     },
-    /// How an address of a dial fares.
+    /// How an address of a dial fares, where the [configuration](super::SwarmConfig::reports_attempts) wants it told.
     Dialing(DialProgress),
     /// A wish to connect is not granted.
     DialFailed {
