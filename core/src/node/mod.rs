@@ -13,6 +13,7 @@ use crate::address::Multiaddr;
 use crate::connection::{Carrier, Connection, ConnectionId};
 use crate::identity::{Keypair, PeerId};
 use crate::machine::Machine;
+use crate::peer_book::PeerBook;
 use crate::protocols::identify::{Identify, IdentifyCommand, IdentifyConfig, IdentifyEvent};
 use crate::protocols::ping::{Ping, PingCommand, PingConfig, PingEvent};
 use crate::protocols::{OneOf2, OneOf3, Protocols};
@@ -107,6 +108,11 @@ impl<P: Protocols> Node<P> {
     /// The user's own protocols.
     pub fn protocols(&self) -> &P {
         &self.swarm.protocols().2
+    }
+
+    /// See [`Swarm::peer_book_mut`].
+    pub fn peer_book_mut(&mut self) -> &mut PeerBook {
+        self.swarm.peer_book_mut()
     }
 
     /// See [`Swarm::next_connection_id`].

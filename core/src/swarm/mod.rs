@@ -68,6 +68,7 @@ use crate::connection::{
 use crate::identity::{Keypair, PeerId};
 use crate::machine::Machine;
 use crate::negotiation::ProtocolId;
+use crate::peer_book::{PeerBook, PeerBookConfig};
 use crate::protocols::{Fact, LocalInfo, Protocols, RequestId, StreamOptions};
 use crate::security::HandshakeSetup;
 use crate::seed::Seed;
@@ -90,6 +91,8 @@ pub struct SwarmConfig {
     pub connection: ConnectionConfig,
     /// How it dials.
     pub dialer: DialerConfig,
+    /// How many peers it remembers.
+    pub peer_book: PeerBookConfig,
     /// Whether it tells how each address of a dial fares ([`SwarmEvent::Dialing`]): several events for each dial. Default: no.
     pub reports_attempts: bool,
     /// How many connections and streams there may be.
@@ -110,6 +113,7 @@ impl Default for SwarmConfig {
         Self {
             connection: ConnectionConfig::default(),
             dialer: DialerConfig::default(),
+            peer_book: PeerBookConfig::default(),
             reports_attempts: false,
             limits: Limits::default(),
             access: AccessRules::default(),
@@ -147,6 +151,7 @@ pub struct Swarm<P: Protocols> {
     /// The wishes in `opens`, by what their owners call them.
     requests: BTreeSet<(Owner, RequestId)>,
     dialer: Dialer,
+    book: PeerBook,
     /// The attempts that the dialer waits for.
     attempts: BTreeMap<AttemptId, ConnectionId>,
     /// The protocols that find peers.
@@ -197,6 +202,7 @@ impl<P: Protocols> Swarm<P> {
             owners.insert(inbound.id, Owner::protocol(index));
         }
         let local_peer = keypair.public().to_peer_id();
+        let book = PeerBook::new(config.peer_book);
         let dialer = Dialer::new(config.dialer.clone(), local_peer, seed.child("dialer"), now);
         let mut swarm = Self {
             connection_config: Arc::new(connection_config),
@@ -220,6 +226,7 @@ impl<P: Protocols> Swarm<P> {
             opens: BTreeMap::new(),
             requests: BTreeSet::new(),
             dialer,
+            book,
             attempts: BTreeMap::new(),
             finders,
             finding: BTreeSet::new(),
@@ -303,6 +310,16 @@ impl<P: Protocols> Swarm<P> {
     /// Why not.
     pub fn check_standing(&self, change: &StandingChange) -> Result<(), StandingError> {
         self.standings.check(change)
+    }
+
+    /// Who was heard of, and where they can be reached.
+    pub fn peer_book(&self) -> &PeerBook {
+        &self.book
+    }
+
+    /// To restore what was stored, to add and forget peers, and to take what is to be stored. A dial reads the book when it starts.
+    pub fn peer_book_mut(&mut self) -> &mut PeerBook {
+        &mut self.book
     }
 
     /// Draws the id for an incoming connection.
