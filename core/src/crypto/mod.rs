@@ -38,7 +38,8 @@ pub trait CryptoProvider: fmt::Debug + Send + Sync + 'static {
     /// The provider does not sign with keys of this type.
     fn sign(&self, key: &Keypair, message: &[u8]) -> Result<Vec<u8>, UnsupportedKey>;
 
-    /// Whether `signature` over `message` was made by the holder of `key`.
+    /// Whether `signature` over `message` was made by the holder of `key`. Strict: under an Ed25519 key that is no point of the curve, or one
+    /// of low order, nothing is signed.
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool;
 
     /// Makes an ephemeral key out of a private scalar, as wide as the curve's field.

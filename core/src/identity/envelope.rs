@@ -122,12 +122,9 @@ impl<'a> Envelope<'a> {
             .iter()
             .find(|purpose| purpose.payload_type == payload_type)
             .ok_or(InvalidEnvelope::WrongPayloadType)?;
-        let signer = PublicKey::from_protobuf(public_key)?;
-        if crypto.verify(&signer, &signed_bytes(purpose, payload), signature) {
-            Ok(Self { signer, purpose, payload })
-        } else {
-            Err(InvalidEnvelope::BadSignature)
-        }
+        let verify = |key: &PublicKey| crypto.verify(key, &signed_bytes(purpose, payload), signature);
+        let signer = PublicKey::of_signer(public_key, verify)?.ok_or(InvalidEnvelope::BadSignature)?;
+        Ok(Self { signer, purpose, payload })
     }
 }
 

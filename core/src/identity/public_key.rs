@@ -49,8 +49,33 @@ impl PublicKey {
     /// # Errors
     /// The bytes are not a public key, or encoded in another way: see [`InvalidKey`].
     pub fn from_protobuf(bytes: &[u8]) -> Result<Self, InvalidKey> {
+        Self::decode(bytes, Self::ed25519)
+    }
+
+    /// As [`PublicKey::from_protobuf`], for a key that is to have signed something: `None` if `verify` says that it has not.
+    ///
+    /// Verifying finds out once more whether an Ed25519 key is a valid point ([`CryptoProvider::verify`] is strict), so that is looked at
+    /// only where the signature is wrong.
+    ///
+    /// [`CryptoProvider::verify`]: crate::crypto::CryptoProvider::verify
+    ///
+    /// # Errors
+    /// Those of [`PublicKey::from_protobuf`].
+    pub(crate) fn of_signer(
+        bytes: &[u8],
+        verify: impl FnOnce(&Self) -> bool,
+    ) -> Result<Option<Self>, InvalidKey> {
+        let unchecked = |data: &[u8]| point("an Ed25519 public key", data).map(Self::Ed25519);
+        let key = Self::decode(bytes, unchecked)?;
+        if verify(&key) { Ok(Some(key)) } else { Self::from_protobuf(bytes).map(|_| None) }
+    }
+
+    fn decode(
+        bytes: &[u8],
+        ed25519: impl FnOnce(&[u8]) -> Result<Self, InvalidKey>,
+    ) -> Result<Self, InvalidKey> {
         let key = match decode_key(bytes)? {
-            (KeyType::Ed25519, data) => Self::ed25519(data)?,
+            (KeyType::Ed25519, data) => ed25519(data)?,
             (KeyType::Secp256k1, data) => Self::secp256k1(data)?,
             (KeyType::Ecdsa, data) => Self::ecdsa(data)?,
             (KeyType::Rsa, data) => Self::Rsa(Arc::new(RsaPublicKey::from_der(data)?)),

@@ -51,6 +51,19 @@ fn bad_public_keys() {
 }
 
 #[test]
+fn a_key_that_has_signed_nothing_is_looked_at() {
+    let bad = [&[8, 1, 0x12, 32, 2][..], &[0; 31]].concat();
+    for (bytes, is_signed, expected) in [
+        (hex(ED25519_PUBLIC), true, Ok(true)),
+        (hex(ED25519_PUBLIC), false, Ok(false)),
+        (bad, false, Err(InvalidKey::BadPoint(KeyType::Ed25519))),
+    ] {
+        let signer = PublicKey::of_signer(&bytes, |_| is_signed);
+        assert_eq!(signer.map(|key| key.is_some()), expected);
+    }
+}
+
+#[test]
 fn bad_secp256k1_keys() {
     use InvalidKey::*;
     let good = hex(SECP256K1_PUBLIC);

@@ -180,11 +180,10 @@ impl Side {
         payload: &Payload<'_>,
         remote_static: &RemoteKey,
     ) -> Result<PublicKey, SecurityError> {
-        let public_key = PublicKey::from_protobuf(payload.identity_key)?;
         let signed = [SIGNED_PREFIX, remote_static].concat();
-        if !self.crypto.verify(&public_key, &signed, payload.signature) {
-            return Err(SecurityError::NotAuthentic("the signature is not the peer's"));
-        }
+        let verify = |key: &PublicKey| self.crypto.verify(key, &signed, payload.signature);
+        let public_key = PublicKey::of_signer(payload.identity_key, verify)?
+            .ok_or(SecurityError::NotAuthentic("the signature is not the peer's"))?;
         check_peer(public_key.to_peer_id(), self.keypair.public(), self.expected_peer)?;
         Ok(public_key)
     }
