@@ -45,12 +45,13 @@ pub trait Node: Clone + Send + 'static {
     fn open(&self, protocol: &'static str) -> impl Future<Output = Result<Self::Stream>> + Send;
 }
 
-/// Serves on tokio.
+/// Serves on tokio, in a task: what is not one is woken by a system call.
 ///
 /// # Errors
 /// Those of `serve`.
-pub fn serve(serve: impl Future<Output = Result<Infallible>>) -> Result<Infallible> {
-    runtime()?.block_on(serve)
+pub fn serve(serve: impl Future<Output = Result<Infallible>> + Send + 'static) -> Result<Infallible> {
+    let runtime = runtime()?;
+    runtime.block_on(runtime.spawn(serve))?
 }
 
 /// The server's end of [`SINK`]: reads up to `read_chunk` bytes at a time, and says at the end how many there were.

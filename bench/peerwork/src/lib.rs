@@ -34,7 +34,7 @@ impl Implementation for Peerwork {
     const NAME: &'static str = "peerwork";
 
     fn serve(flags: &Flags) -> Result<Infallible> {
-        streams::serve(serve(flags))
+        streams::serve(serve(flags.clone()))
     }
 
     fn client(flags: &Flags, address: &str) -> Result<Self::Client> {
@@ -92,8 +92,8 @@ impl streams::Node for Dialer {
     }
 }
 
-async fn serve(flags: &Flags) -> Result<Infallible> {
-    let node = start(flags).await?;
+async fn serve(flags: Flags) -> Result<Infallible> {
+    let node = start(&flags).await?;
     let mut echoes = node.handle_protocol(&ProtocolId::from_static(ECHO)).await?;
     tokio::spawn(async move {
         while let Some(stream) = echoes.next().await {

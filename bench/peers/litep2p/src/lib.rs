@@ -30,7 +30,7 @@ impl Implementation for Litep2p {
     const NAME: &'static str = "litep2p";
 
     fn serve(flags: &Flags) -> Result<Infallible> {
-        streams::serve(serve(flags))
+        streams::serve(serve(flags.clone()))
     }
 
     fn client(flags: &Flags, address: &str) -> Result<Self::Client> {
@@ -130,8 +130,8 @@ impl streams::Node for Dialer {
     }
 }
 
-async fn serve(flags: &Flags) -> Result<Infallible> {
-    let (mut node, _echoes, _sinks) = node(flags, vec!["/ip4/127.0.0.1/tcp/0".parse()?])?;
+async fn serve(flags: Flags) -> Result<Infallible> {
+    let (mut node, _echoes, _sinks) = node(&flags, vec!["/ip4/127.0.0.1/tcp/0".parse()?])?;
     let address = node.listen_addresses().next().context("it does not listen")?.clone();
     let own = Protocol::P2p((*node.local_peer_id()).into());
     announce(if address.iter().last() == Some(own.clone()) { address } else { address.with(own) });

@@ -30,7 +30,7 @@ impl Implementation for RustLibp2p {
     const NAME: &'static str = "rust-libp2p";
 
     fn serve(flags: &Flags) -> Result<Infallible> {
-        streams::serve(serve(flags))
+        streams::serve(serve(flags.clone()))
     }
 
     fn client(flags: &Flags, address: &str) -> Result<Self::Client> {
@@ -135,8 +135,8 @@ impl streams::Node for Dialer {
     }
 }
 
-async fn serve(flags: &Flags) -> Result<Infallible> {
-    let mut swarm = swarm(flags)?;
+async fn serve(flags: Flags) -> Result<Infallible> {
+    let mut swarm = swarm(&flags)?;
     let mut control = swarm.behaviour_mut().streams.new_control();
     let mut echoes = control.accept(StreamProtocol::new(ECHO))?;
     tokio::spawn(async move {
