@@ -131,6 +131,14 @@ impl Shared {
         inbox.messages.push(message);
         wakes.add(inbox.task.take());
     }
+
+    /// Closes the socket of a connection that is not open yet, after the message that ends it: the node counts on its descriptor.
+    pub(crate) fn abandon_handshake(&self) {
+        let mut state = self.state.lock();
+        if state.connection.is_opening() {
+            state.socket = None;
+        }
+    }
 }
 
 impl State {
@@ -416,6 +424,10 @@ impl<R: Runtime> Task<R> {
             received += read.unwrap_or_default();
             progress |= read.is_some();
             state.wake_streams(&mut wakes);
+            if state.connection.poll_close() == Some(Close::Now) {
+                // Before the node hears of it, which then counts on its descriptor.
+                state.socket = None;
+            }
             match self.send_messages(&mut state, cx) {
                 Ok(sent) => progress |= sent,
                 Err(DriverGone) => {

@@ -1,5 +1,6 @@
 //! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
 
+use crate::attempt::Attempt;
 use crate::buffers::Buffers;
 use crate::clock::{Clock, wall_clock};
 use crate::connection::{self, Shared, StreamSource};
@@ -91,9 +92,9 @@ pub(crate) enum ToDriver {
         connection: ConnectionId,
         message: ToNode,
     },
+    /// An attempt has its outcome, unless it is over.
     Dialed {
         connection: ConnectionId,
-        result: Result<Link, TransportError>,
     },
     LookedUp {
         lookup: LookupId,
@@ -137,8 +138,7 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     buffers: Arc<Buffers>,
     /// Sockets whose connection the node has yet to hand out.
     sockets: BTreeMap<ConnectionId, Box<dyn Socket>>,
-    /// Dropping one cancels the task that dials.
-    dials: BTreeMap<ConnectionId, oneshot::Sender<()>>,
+    dials: BTreeMap<ConnectionId, Attempt>,
     /// Dropping one cancels the task that looks a name up.
     lookups: BTreeMap<LookupId, oneshot::Sender<()>>,
     /// Dropping one ends the task that accepts.
@@ -357,15 +357,15 @@ where
                     self.connections.remove(&connection);
                 }
             }
-            ToDriver::Dialed { connection, result } => {
-                self.dials.remove(&connection);
-                match result {
-                    Ok(Link { socket, remote_address }) => {
+            ToDriver::Dialed { connection } => {
+                match self.dials.remove(&connection).and_then(Attempt::into_outcome) {
+                    Some(Ok(Link { socket, remote_address })) => {
                         self.sockets.insert(connection, socket);
                         self.tell_time();
                         self.input(SwarmInput::Dialed { connection, remote_address });
                     }
-                    Err(error) => self.input(SwarmInput::DialFailed { connection, error }),
+                    Some(Err(error)) => self.input(SwarmInput::DialFailed { connection, error }),
+                    None => {}
                 }
             }
             ToDriver::LookedUp { lookup, result } => {
@@ -418,12 +418,16 @@ where
                 SwarmOutput::Refuse { connection } => drop(self.sockets.remove(&connection)),
                 SwarmOutput::ToConnection { connection, message } => {
                     if let Some(shared) = self.connections.get(&connection) {
+                        let ends = message.ends_connection();
                         shared.post(message);
+                        if ends {
+                            shared.abandon_handshake();
+                        }
                     }
                 }
             }
         }
-        // A socket that nobody asked for belongs to a dial that was given up meanwhile.
+        // What the node has not asked for by now it does not want.
         self.sockets.clear();
     }
 
@@ -453,13 +457,13 @@ where
     fn start_dialing(&mut self, connection: ConnectionId, address: Multiaddr) {
         match self.transports.find(&address).map(|transport| transport.dial(address)) {
             Ok(connecting) => {
-                let (cancel, cancelled) = oneshot::channel();
-                self.dials.insert(connection, cancel);
+                let (attempt, task) = Attempt::new(connecting);
+                self.dials.insert(connection, attempt);
                 let to_driver = self.to_driver.clone();
                 self.runtime.spawn(Box::pin(async move {
-                    if let Either::Left((result, _)) = select(connecting, cancelled).await {
+                    if task.await {
                         // The driver is gone only when nobody waits for the dial.
-                        drop(to_driver.send(ToDriver::Dialed { connection, result }).await);
+                        drop(to_driver.send(ToDriver::Dialed { connection }).await);
                     }
                 }));
             }

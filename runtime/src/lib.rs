@@ -9,6 +9,7 @@
 //!
 //! Locks live here only: one mutex for each connection, shared by its task and its stream handles.
 
+mod attempt;
 mod buffers;
 mod builder;
 mod clock;

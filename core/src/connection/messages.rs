@@ -16,6 +16,14 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToConnection(pub(crate) NodeMessage);
 
+impl ToConnection {
+    /// Whether it ends the connection. The byte stream of one that is not open yet is best closed at once, before the next dial starts, or
+    /// there may be more on the way for a moment than the dialer allows.
+    pub fn ends_connection(&self) -> bool {
+        matches!(self.0, NodeMessage::Shutdown(_))
+    }
+}
+
 /// From a connection to the node. Carried by the driver to the node's input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToNode(pub(crate) ConnectionMessage);

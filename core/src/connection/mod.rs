@@ -130,6 +130,11 @@ impl<C: Carrier> Connection<C> {
         matches!(self.reports.life, Life::Open)
     }
 
+    /// Whether the handshake is not over yet.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.reports.life, Life::Opening)
+    }
+
     /// How many streams there are, those included that are agreeing on a protocol.
     pub fn stream_count(&self) -> usize {
         self.streams.len()

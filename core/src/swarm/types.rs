@@ -188,7 +188,8 @@ pub enum SwarmOutput<E> {
         /// Where, without a peer id and without names.
         address: Multiaddr,
     },
-    /// For the driver: nobody waits for this dial any more. Needs no answer.
+    /// For the driver: nobody waits for this dial any more. Needs no answer. What it has opened is closed before the next dial starts, or
+    /// there would be more on the way than the dialer allows.
     CancelDial {
         /// Which dial.
         connection: ConnectionId,

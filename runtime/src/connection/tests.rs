@@ -6,7 +6,7 @@ use super::*;
 use peerwork_core::machine::Machine;
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
-use peerwork_core::node::NodeBuilder;
+use peerwork_core::node::{Node, NodeBuilder};
 use peerwork_core::protocols::{RequestId, Target};
 use peerwork_core::security::secio::Secio;
 use peerwork_core::seed::Seed;
@@ -48,6 +48,12 @@ fn builder() -> NodeBuilder {
 
 /// A connection with one raw stream, both made with another node in memory.
 fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
+    let (_, connection, stream) = node_with_stream(now);
+    (connection, stream)
+}
+
+/// The same with its node.
+fn node_with_stream(now: Instant) -> (Node, Connection, StreamId) {
     let address = || "/ip4/10.0.0.2/tcp/1".parse().unwrap();
     let mut remote = builder().build_local(Seed::reproducible(2), now).unwrap();
     remote.handle_protocol(PROTOCOL, now);
@@ -72,7 +78,7 @@ fn connection_with_stream(now: Instant) -> (Connection, StreamId) {
                     node.handle_input(SwarmInput::OpenStream { request, target, protocols }, now);
                 }
                 SwarmOutput::Event(SwarmEvent::StreamOpened { stream, .. }) => {
-                    return (connection.unwrap(), stream.stream);
+                    return (node, connection.unwrap(), stream.stream);
                 }
                 _ => {}
             }
@@ -135,4 +141,39 @@ fn tasks_are_woken_without_the_lock() {
     for woken in [task, reader] {
         assert!(woken.is_free.load(Ordering::SeqCst), "it was not woken, or met the lock");
     }
+}
+
+#[test]
+fn only_a_handshake_is_abandoned_at_once() {
+    let clock = Clock::start();
+    let has_socket = |connection: Connection| {
+        let shared = Shared::new(connection, Box::new(Broken), clock, Arc::default());
+        shared.abandon_handshake();
+        shared.state.lock().socket.is_some()
+    };
+    let (mut node, mut connection, stream) = node_with_stream(clock.now());
+    // It closes in order, with something to send still.
+    connection.write(stream, b"last words", clock.now()).unwrap();
+    node.handle_input(SwarmInput::Disconnect { connection: connection.id() }, clock.now());
+    while let Some(output) = node.poll_output() {
+        if let SwarmOutput::ToConnection { message, .. } = output {
+            connection.handle_message(message, clock.now());
+        }
+    }
+    assert!(!connection.is_open() && has_socket(connection));
+
+    let address: peerwork_core::address::Multiaddr = "/ip4/10.0.0.2/tcp/1".parse().unwrap();
+    node.dial(address.clone(), clock.now());
+    let mut opening = None;
+    while let Some(output) = node.poll_output() {
+        match output {
+            SwarmOutput::Dial { connection, .. } => {
+                let dialed = SwarmInput::Dialed { connection, remote_address: address.clone() };
+                node.handle_input(dialed, clock.now());
+            }
+            SwarmOutput::Connection { connection } => opening = node.take_connection(connection, clock.now()),
+            _ => {}
+        }
+    }
+    assert!(!has_socket(opening.unwrap()));
 }

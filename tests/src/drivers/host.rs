@@ -15,11 +15,14 @@ use peerwork_core::protocols::identify::{
 use peerwork_core::protocols::ping::{PingCommand, PingError, PingEvent, PingId};
 use peerwork_core::protocols::{Protocols, RequestId, StreamError, StreamKey, Target};
 use peerwork_core::security::Role;
-use peerwork_core::swarm::{DialError, DialId, DialOptions, ListenError, ListenerId, SwarmEvent, SwarmInput};
+use peerwork_core::swarm::{
+    DialError, DialId, DialOptions, DialTarget, ListenError, ListenerId, SwarmEvent, SwarmInput,
+};
 use peerwork_core::time::Instant;
 use smallvec::smallvec;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,10 +70,20 @@ pub fn run_for<E: Engine, T>(
 
 /// Turns the network for so long, in virtual time, or until nothing will ever happen again.
 pub fn run_while<E: Engine>(network: &Rc<RefCell<Network<E>>>, duration: Duration) {
+    watch_while(network, duration, |_| {});
+}
+
+/// The same, with a look at the network after every turn.
+pub fn watch_while<E: Engine>(
+    network: &Rc<RefCell<Network<E>>>,
+    duration: Duration,
+    mut watch: impl FnMut(&Network<E>),
+) {
     let mut network = network.borrow_mut();
     let end = network.now + duration;
     loop {
         if network.turn() {
+            watch(&network);
             continue;
         }
         match network.next_at() {
@@ -279,6 +292,27 @@ impl<E: Engine> LoopHost<E> {
         network.input(self.seat, input);
     }
 
+    /// Wants a connection, without waiting for it.
+    pub fn start_dial(&self, target: impl Into<DialTarget>) -> DialId {
+        let dial = DialId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.dials.ask(dial));
+        self.input(SwarmInput::Dial { dial, target: target.into(), options: DialOptions::default() });
+        dial
+    }
+
+    /// Listens on a port of the network's choice. The answer is what others dial.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub async fn listen_at(&self, ip: IpAddr) -> Result<Multiaddr, ListenError> {
+        let listener = ListenerId(self.desk(Desk::next_id));
+        self.desk(|desk| desk.listens.ask(listener));
+        let address = address::from_socket_address(SocketAddr::new(ip, 0));
+        self.input(SwarmInput::Listen { listener, address });
+        let address = self.wait(|desk| desk.listens.0.get(&listener).cloned().flatten()).await?;
+        Ok(address::with_peer_id(address, &self.peer()))
+    }
+
     /// Waits until so many connections have been open.
     pub async fn opened(&self, count: usize) {
         self.wait(|desk| (desk.peers.len() >= count).then_some(())).await;
@@ -341,18 +375,11 @@ impl<E: Engine> Host for LoopHost<E> {
     }
 
     async fn listen(&self) -> Result<Multiaddr, ListenError> {
-        let listener = ListenerId(self.desk(Desk::next_id));
-        self.desk(|desk| desk.listens.ask(listener));
-        let address = "/ip4/127.0.0.1/tcp/0".parse().expect("this is an address");
-        self.input(SwarmInput::Listen { listener, address });
-        let address = self.wait(|desk| desk.listens.0.get(&listener).cloned().flatten()).await?;
-        Ok(address::with_peer_id(address, &self.peer()))
+        self.listen_at(Ipv4Addr::LOCALHOST.into()).await
     }
 
     async fn dial(&self, address: Multiaddr) -> Result<(ConnectionId, PeerId), DialError> {
-        let dial = DialId(self.desk(Desk::next_id));
-        self.desk(|desk| desk.dials.ask(dial));
-        self.input(SwarmInput::Dial { dial, target: address.into(), options: DialOptions::default() });
+        let dial = self.start_dial(address);
         self.wait(|desk| desk.dials.0.get(&dial).cloned().flatten()).await
     }
 

@@ -9,11 +9,11 @@ use peerwork_core::muxer::{ReadError, WriteError};
 use peerwork_core::node::{LocalOutput, Node, NodeCommand};
 use peerwork_core::protocols::{Protocols, StreamKey};
 use peerwork_core::seed::Seed;
-use peerwork_core::swarm::{ListenerId, SwarmInput, TransportError};
+use peerwork_core::swarm::{ListenerId, SwarmEvent, SwarmInput, TransportError};
 use peerwork_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A node together with its connections, as a loop turns it.
@@ -133,12 +133,24 @@ impl Faults {
     pub const NONE: Self = Self { max_piece: usize::MAX, capacity: 256 * 1024, max_stall: Duration::ZERO };
 }
 
+/// What is at an address where no node listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// Accepts connections and never says a word.
+    Silent,
+    /// Refuses connections after so long. Where nobody is, they are refused as soon as the network's faults allow.
+    Refuses(Duration),
+}
+
 /// One end of a wire: which node, and which connection of it.
 type Place = (usize, ConnectionId);
 
 /// What goes from one connection to another.
 struct Wire<C> {
-    to: Place,
+    /// `None`: to a silent stranger.
+    to: Option<Place>,
+    /// Where it was dialled; `None` at the end that accepted.
+    dialled: Option<Multiaddr>,
     cargo: C,
     /// The sender ends the wire when it has nothing more to send.
     flushing: bool,
@@ -163,14 +175,22 @@ pub struct Network<E: Engine> {
     pub(super) seats: Vec<Seat<E>>,
     wires: BTreeMap<Place, Wire<E::Cargo>>,
     listeners: BTreeMap<Multiaddr, (usize, ListenerId)>,
+    strangers: BTreeMap<Multiaddr, Stranger>,
     /// Who dials whom, and when the byte stream comes up.
     dials: BTreeMap<Place, (Instant, Multiaddr)>,
     next_port: u16,
     faults: Faults,
     chance: Seed,
+    /// What the nodes' users were told of the swarms, and when, if it is recorded.
+    record: Option<Record>,
     /// A user has done something since the last turn.
     pub(super) touched: bool,
 }
+
+/// When which node's user was told what.
+pub type Record = Vec<(Instant, usize, SwarmEvent)>;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The longest that a network may run, in virtual time.
 const MAX_RUN: Duration = Duration::from_secs(24 * 3600);
@@ -183,10 +203,12 @@ impl<E: Engine> Network<E> {
             seats: engines.into_iter().map(|engine| Seat { engine, desk: Desk::default() }).collect(),
             wires: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            strangers: BTreeMap::new(),
             dials: BTreeMap::new(),
             next_port: 1000,
             faults,
             chance: seed,
+            record: None,
             touched: false,
         }
     }
@@ -197,6 +219,32 @@ impl<E: Engine> Network<E> {
     /// If there is none with this number.
     pub fn engine(&self, seat: usize) -> &E {
         &self.seats[seat].engine
+    }
+
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Puts a stranger at an address.
+    pub fn put(&mut self, address: Multiaddr, stranger: Stranger) {
+        self.strangers.insert(address, stranger);
+    }
+
+    /// What the nodes' users have been told since the last call. The first call starts the record.
+    pub fn take_record(&mut self) -> Record {
+        self.record.replace(Record::new()).unwrap_or_default()
+    }
+
+    /// Where connections of a node are on the way: dialled, and neither open nor given up.
+    pub fn in_flight(&self, seat: usize) -> impl Iterator<Item = &Multiaddr> {
+        let dialled =
+            self.dials.iter().filter(move |(place, _)| place.0 == seat).map(|(_, (_, address))| address);
+        let swarm = self.seats[seat].engine.node().swarm();
+        let is_on_the_way = move |(place, wire): &(&Place, &Wire<_>)| {
+            place.0 == seat && !wire.ended && swarm.connection_info(place.1).is_none()
+        };
+        dialled.chain(self.wires.iter().filter(is_on_the_way).filter_map(|(_, wire)| wire.dialled.as_ref()))
     }
 
     /// Moves everything once that can move now. Returns whether anything did.
@@ -231,7 +279,7 @@ impl<E: Engine> Network<E> {
         for place in places {
             progress |= self.turn_wire(place);
         }
-        self.wires.retain(|_, wire| !(wire.ended && (wire.told || wire.lost)));
+        self.wires.retain(|_, wire| !(wire.ended && (wire.told || wire.lost || wire.to.is_none())));
         progress
     }
 
@@ -247,14 +295,13 @@ impl<E: Engine> Network<E> {
                 progress = true;
             }
         }
-        if wire.lost {
+        let (Some((seat, connection)), false) = (wire.to, wire.lost) else {
             wire.cargo.clear();
             return progress;
-        }
+        };
         if wire.stalled_until > now {
             return progress;
         }
-        let (seat, connection) = wire.to;
         let receiver = &mut self.seats[seat].engine;
         let piece = 1 + self.chance.below(self.faults.max_piece as u64) as usize;
         if receiver.wants_input(connection) {
@@ -281,11 +328,17 @@ impl<E: Engine> Network<E> {
 
     fn handle_output(&mut self, seat: usize, output: Output<E>) {
         match output {
-            LocalOutput::Event(event) => self.seats[seat].desk.hear(event),
+            LocalOutput::Event(event) => {
+                if let Some(record) = &mut self.record {
+                    record.push((self.now, seat, event.clone()));
+                }
+                self.seats[seat].desk.hear(event);
+            }
             LocalOutput::Protocol(event) => self.seats[seat].desk.hear_protocol(event),
             LocalOutput::Stream(connection, event) => self.seats[seat].desk.hear_stream(connection, event),
-            LocalOutput::Listen { listener, address: _ } => {
-                let address = self.next_address();
+            LocalOutput::Listen { listener, address } => {
+                let ip = address::tcp_socket_address(&address).map_or(LOOPBACK, |wanted| wanted.ip());
+                let address = self.next_address(ip);
                 self.listeners.insert(address.clone(), (seat, listener));
                 self.input(seat, SwarmInput::Listening { listener, address });
             }
@@ -293,7 +346,11 @@ impl<E: Engine> Network<E> {
                 self.listeners.retain(|_, place| *place != (seat, listener));
             }
             LocalOutput::Dial { connection, address } => {
-                let at = self.now + self.draw_stall();
+                let delay = match self.strangers.get(&address) {
+                    Some(Stranger::Refuses(after)) => *after,
+                    Some(Stranger::Silent) | None => Duration::ZERO,
+                };
+                let at = self.now + delay + self.draw_stall();
                 self.dials.insert((seat, connection), (at, address));
             }
             LocalOutput::CancelDial { connection } => drop(self.dials.remove(&(seat, connection))),
@@ -309,9 +366,9 @@ impl<E: Engine> Network<E> {
         }
     }
 
-    fn next_address(&mut self) -> Multiaddr {
+    fn next_address(&mut self, ip: IpAddr) -> Multiaddr {
         self.next_port += 1;
-        address::from_socket_address(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.next_port))
+        address::from_socket_address(SocketAddr::new(ip, self.next_port))
     }
 
     pub(super) fn input(&mut self, seat: usize, input: Input<E>) {
@@ -319,25 +376,33 @@ impl<E: Engine> Network<E> {
     }
 
     fn connect(&mut self, dialer: Place, address: &Multiaddr) {
-        let Some(&(seat, listener)) = self.listeners.get(address) else {
+        if let Some(&(seat, listener)) = self.listeners.get(address) {
+            let remote_address = self.next_address(LOOPBACK);
+            let connection = self.seats[seat].engine.handle_incoming(listener, remote_address, self.now);
+            let accepted = (seat, connection);
+            self.lay_wire(dialer, Some(accepted), Some(address));
+            self.lay_wire(accepted, Some(dialer), None);
+        } else if self.strangers.get(address) == Some(&Stranger::Silent) {
+            self.lay_wire(dialer, None, Some(address));
+        } else {
             let error = TransportError::Refused;
             return self.input(dialer.0, SwarmInput::DialFailed { connection: dialer.1, error });
-        };
-        let remote_address = self.next_address();
-        let connection = self.seats[seat].engine.handle_incoming(listener, remote_address, self.now);
-        for (from, to) in [(dialer, (seat, connection)), ((seat, connection), dialer)] {
-            let wire = Wire {
-                to,
-                cargo: E::Cargo::default(),
-                flushing: false,
-                ended: false,
-                lost: false,
-                told: false,
-                stalled_until: self.now,
-            };
-            self.wires.insert(from, wire);
         }
         self.input(dialer.0, SwarmInput::Dialed { connection: dialer.1, remote_address: address.clone() });
+    }
+
+    fn lay_wire(&mut self, from: Place, to: Option<Place>, dialled: Option<&Multiaddr>) {
+        let wire = Wire {
+            to,
+            dialled: dialled.cloned(),
+            cargo: E::Cargo::default(),
+            flushing: false,
+            ended: false,
+            lost: false,
+            told: false,
+            stalled_until: self.now,
+        };
+        self.wires.insert(from, wire);
     }
 
     fn close(&mut self, place: Place, how: Close) {
@@ -347,7 +412,7 @@ impl<E: Engine> Network<E> {
             Close::Flush => wire.flushing = true,
             Close::Now => {
                 wire.ended = true;
-                if let Some(wire) = self.wires.get_mut(&remote) {
+                if let Some(wire) = remote.and_then(|remote| self.wires.get_mut(&remote)) {
                     wire.lost = true;
                 }
             }
@@ -358,7 +423,9 @@ impl<E: Engine> Network<E> {
     pub fn cut_wires(&mut self) {
         for (from, wire) in std::mem::take(&mut self.wires) {
             self.seats[from.0].engine.end(from.1, End::Failed, self.now);
-            self.seats[wire.to.0].engine.end(wire.to.1, End::Failed, self.now);
+            if let Some((seat, connection)) = wire.to {
+                self.seats[seat].engine.end(connection, End::Failed, self.now);
+            }
         }
     }
 
