@@ -65,6 +65,12 @@ Examples:
         /// Whoever connects can then have this node send as much as they like: nothing for a node that strangers can reach.
         #[arg(long)]
         perf: bool,
+        /// Tell Prometheus what the node does, at http://ADDR/metrics: connections, streams, dials, bytes
+        ///
+        /// Such as 127.0.0.1:9090, or 9090 alone, which is the same. Whoever reaches another address than that of this machine can
+        /// read it too. Port 0 lets the system choose a free one, which is printed.
+        #[arg(long, value_name = "ADDR")]
+        metrics: Option<String>,
         #[command(flatten)]
         admission: Admission,
         #[command(flatten)]

@@ -16,6 +16,7 @@ use peerwork_tokio::core::swarm::{DialError, ListenError, TransportError};
 use peerwork_tokio::{MeasureError, ProtocolTaken, RequestError, StartError, Stopped};
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Advice that only a program with the fast crypto provider can give.
@@ -58,6 +59,20 @@ pub(crate) enum Failure {
         address: Multiaddr,
         /// Why.
         error: ListenError,
+    },
+    /// The text is not where metrics can be served.
+    #[error("{text}: an IP address and a port are needed, such as 127.0.0.1:9090, or a port alone")]
+    MetricsAddress {
+        /// What the user wrote, shortened.
+        text: String,
+    },
+    /// The metrics cannot be served.
+    #[error("cannot serve metrics on {address}: {error}")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: TransportError,
     },
     /// The key file cannot be used.
     #[error("the key file {}: {error}", .path.display())]

@@ -20,7 +20,7 @@
 //!
 //! [`args`] is the command line, [`commands`] has one file for each command, [`node`] starts nodes and dials for them. What is
 //! printed is a value with two forms, see [`output`]; everything that can go wrong is a [`failure::Failure`], which also knows
-//! what would be right. [`echo`] is the protocol that every node of the program serves.
+//! what would be right. [`echo`] is the protocol that every node of the program serves, [`metrics`] tells Prometheus what a node does.
 
 mod args;
 mod commands;
@@ -29,6 +29,7 @@ mod failure;
 mod key_file;
 mod keypair;
 mod logging;
+mod metrics;
 mod node;
 mod output;
 mod progress;

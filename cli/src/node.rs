@@ -204,7 +204,7 @@ pub(crate) fn parse_peer_id(text: &str) -> Result<PeerId, Failure> {
 }
 
 /// What the user wrote, on one line and not too long.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const SHOWN_CHARACTERS: usize = 100;
     let mut shown: String = text.escape_debug().take(SHOWN_CHARACTERS + 1).collect();
     if shown.chars().count() > SHOWN_CHARACTERS {

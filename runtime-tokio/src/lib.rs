@@ -115,6 +115,26 @@
 //! }
 //! ```
 //!
+//! # What a node counts
+//!
+//! Dials, connections, streams, bytes: [`Node::metrics`] gives plain numbers, for whatever shows them.
+//!
+//! ```
+//! use peerwork_tokio::NodeBuilder;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = NodeBuilder::new().listen("/ip4/127.0.0.1/tcp/0".parse()?).start().await?;
+//!     let node = NodeBuilder::new().start().await?;
+//!     node.dial(server.listen_addresses().await?.remove(0)).await?;
+//!     let metrics = node.metrics().await?;
+//!     assert_eq!(metrics.swarm.dialer.dials_succeeded, 1);
+//!     assert_eq!((metrics.swarm.connections_opened.outbound, metrics.swarm.peers), (1, 1));
+//!     assert!(metrics.traffic.sent_bytes > 0 && metrics.traffic.received_bytes > 0);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Features
 //!
 //! - `aws-lc` (on by default): nodes use the [fast crypto provider](peerwork_core::crypto), which needs a C compiler to build. Without it they use the

@@ -1,5 +1,6 @@
-//! Buffers that the connections of a node borrow while they have something to read or to write.
+//! What the connections of a node share: buffers to borrow while they have something to read or to write, and the count of their bytes.
 
+use crate::metrics::TotalTraffic;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
@@ -8,6 +9,13 @@ pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
 
 /// How many buffers wait to be borrowed; more are freed. As many as are in use at a time on a few processors.
 const MAX_BUFFERS: usize = 8;
+
+/// What the connections of a node share.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    pub(crate) buffers: Buffers,
+    pub(crate) traffic: TotalTraffic,
+}
 
 /// Buffers that are not in use, the last one on top.
 #[derive(Debug, Default)]

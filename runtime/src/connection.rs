@@ -3,7 +3,7 @@
 //! A handle works on the connection itself: it reads or writes the stream and makes one attempt to write to the socket. The task
 //! does the rest: it reads the socket, waits for it, keeps time and carries messages to the node.
 
-use crate::buffers::{BUFFER_BYTES, Buffers};
+use crate::buffers::{BUFFER_BYTES, Common};
 use crate::clock::Clock;
 use crate::driver::ToDriver;
 use crate::handles::Handles;
@@ -13,7 +13,7 @@ use crate::transport::Socket;
 use crate::wakes::{Wakes, remember};
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
-use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection};
+use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection, Traffic};
 use peerwork_core::machine::{Close, End, Layer};
 use peerwork_core::muxer::{ReadError, StreamId, WriteError};
 use peerwork_core::protocols::{StreamCloseCause, StreamError};
@@ -62,7 +62,7 @@ struct Inbox {
 
 struct State {
     connection: Connection,
-    buffers: Arc<Buffers>,
+    common: Arc<Common>,
     /// `None` once it is dropped.
     socket: Option<Box<dyn Socket>>,
     /// Read from the socket and not taken by the connection. Has a buffer only then.
@@ -79,6 +79,8 @@ struct State {
     /// Until when the task sleeps.
     armed: Option<Instant>,
     handles: Handles,
+    /// What the node knows of what went over the connection.
+    counted: Traffic,
 }
 
 /// A connection as its stream handles see it.
@@ -98,11 +100,11 @@ impl Shared {
         connection: Connection,
         socket: Box<dyn Socket>,
         clock: Clock,
-        buffers: Arc<Buffers>,
+        common: Arc<Common>,
     ) -> Self {
         let state = State {
             connection,
-            buffers,
+            common,
             socket: Some(socket),
             input: BytesMut::new(),
             output: BytesMut::new(),
@@ -113,6 +115,7 @@ impl Shared {
             scheduled: None,
             armed: None,
             handles: Handles::default(),
+            counted: Traffic::default(),
         };
         Self { state: Mutex::new(state), inbox: Mutex::default(), clock }
     }
@@ -144,13 +147,13 @@ impl Shared {
 impl State {
     /// Gives the connection a buffer to write into.
     fn lend_buffer(&mut self) {
-        self.connection.lend_buffer(|| self.buffers.take());
+        self.connection.lend_buffer(|| self.common.buffers.take());
     }
 
     /// Takes it back, if it has not been written into.
     fn reclaim_buffer(&mut self) {
         if let Some(buffer) = self.connection.reclaim_buffer() {
-            self.buffers.give(buffer);
+            self.common.buffers.give(buffer);
         }
     }
 
@@ -159,11 +162,11 @@ impl State {
         let mut progress = false;
         while let Some(socket) = &mut self.socket {
             if self.output.is_empty() {
-                self.buffers.give(std::mem::take(&mut self.output));
+                self.common.buffers.give(std::mem::take(&mut self.output));
                 if !self.connection.wants_transmit() {
                     break;
                 }
-                self.connection.lend_buffer(|| self.buffers.take());
+                self.connection.lend_buffer(|| self.common.buffers.take());
                 if self.connection.poll_transmit(&mut self.output, WRITE_BYTES, now) == 0 {
                     break;
                 }
@@ -202,10 +205,10 @@ impl State {
         }
         let socket = self.socket.as_mut()?;
         if self.input.capacity() - self.input.len() < MIN_READ_BYTES {
-            let mut roomy = self.buffers.take();
+            let mut roomy = self.common.buffers.take();
             roomy.reserve(self.input.len() + MIN_READ_BYTES);
             roomy.extend_from_slice(&self.input);
-            self.buffers.give(std::mem::replace(&mut self.input, roomy));
+            self.common.buffers.give(std::mem::replace(&mut self.input, roomy));
         }
         let received = match socket.poll_read(cx, &mut self.input) {
             Poll::Pending => None,
@@ -215,7 +218,7 @@ impl State {
             // The start of a frame may be all there is for a long time.
             None if !self.input.is_empty() && self.input.len() <= MAX_KEPT_BYTES => {
                 let start = BytesMut::from(&self.input[..]);
-                self.buffers.give(std::mem::replace(&mut self.input, start));
+                self.common.buffers.give(std::mem::replace(&mut self.input, start));
             }
             None => {}
             Some(Ok(0)) => self.end(End::Closed, now),
@@ -223,7 +226,7 @@ impl State {
             Some(Err(_)) => self.end(End::Failed, now),
         }
         if self.input.is_empty() {
-            self.buffers.give(std::mem::take(&mut self.input));
+            self.common.buffers.give(std::mem::take(&mut self.input));
         }
         received.map(Result::unwrap_or_default)
     }
@@ -243,6 +246,15 @@ impl State {
             self.output = BytesMut::new();
         }
         self.connection.handle_end(end, now);
+    }
+
+    /// Tells the node how much went over the connection.
+    fn count_traffic(&mut self) {
+        let traffic = self.connection.traffic();
+        if traffic != self.counted {
+            self.common.traffic.add(traffic.since(self.counted));
+            self.counted = traffic;
+        }
     }
 
     /// Has the stream handles woken that can go on.
@@ -270,6 +282,7 @@ impl State {
         let wants_transmit = self.connection.wants_transmit();
         if flush && wants_transmit {
             self.flush(&mut Context::from_waker(&task), now);
+            self.count_traffic();
             self.wake_streams(wakes);
         }
         let is_unblocked = self.was_blocked && self.connection.wants_input();
@@ -423,6 +436,7 @@ impl<R: Runtime> Task<R> {
             let read = state.read(cx, now);
             received += read.unwrap_or_default();
             progress |= read.is_some();
+            state.count_traffic();
             state.wake_streams(&mut wakes);
             if state.connection.poll_close() == Some(Close::Now) {
                 // Before the node hears of it, which then counts on its descriptor.

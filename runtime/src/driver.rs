@@ -1,7 +1,7 @@
 //! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
 
 use crate::attempt::Attempt;
-use crate::buffers::Buffers;
+use crate::buffers::Common;
 use crate::clock::{Clock, wall_clock};
 use crate::connection::{self, Shared, StreamSource};
 use crate::events::{Event, Events, Subscribers};
@@ -134,8 +134,8 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     reports: mailbox::Receiver<ToDriver>,
     to_driver: mailbox::Sender<ToDriver>,
     connections: BTreeMap<ConnectionId, Arc<Shared>>,
-    /// What the connections read and write with.
-    buffers: Arc<Buffers>,
+    /// What the connections share.
+    common: Arc<Common>,
     /// Sockets whose connection the node has yet to hand out.
     sockets: BTreeMap<ConnectionId, Box<dyn Socket>>,
     dials: BTreeMap<ConnectionId, Attempt>,
@@ -207,7 +207,7 @@ where
             reports,
             to_driver,
             connections: BTreeMap::new(),
-            buffers: Arc::default(),
+            common: Arc::default(),
             sockets: BTreeMap::new(),
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -320,7 +320,7 @@ where
             }
             Command::HandleProtocol { protocol, reply } => self.add_handler(protocol, reply),
             Command::Disconnect { connection } => self.input(SwarmInput::Disconnect { connection }),
-            Command::Manage(management) => management.perform(&mut self.node, now),
+            Command::Manage(management) => management.perform(&mut self.node, &self.common.traffic, now),
             Command::Request(request) => {
                 let command = self.waiting.requests.start(request);
                 self.input(SwarmInput::Command(command));
@@ -496,7 +496,7 @@ where
     fn start_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.node.take_connection(id, self.clock.now()) else { return };
         let Some(socket) = self.sockets.remove(&id) else { return };
-        let shared = Arc::new(Shared::new(connection, socket, self.clock, self.buffers.clone()));
+        let shared = Arc::new(Shared::new(connection, socket, self.clock, self.common.clone()));
         self.connections.insert(id, shared.clone());
         let task = connection::run(id, shared, self.runtime.clone(), self.to_driver.clone());
         self.runtime.spawn(Box::pin(task));

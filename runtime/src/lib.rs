@@ -19,6 +19,7 @@ mod events;
 mod handles;
 mod mailbox;
 mod management;
+mod metrics;
 mod node;
 mod perf;
 mod processor;
@@ -31,6 +32,7 @@ mod wakes;
 
 pub use builder::NodeBuilder;
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
+pub use metrics::Metrics;
 pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
 pub use perf::{Amount, MAX_PERF_STREAMS, MeasureError, Measured, Perf};
 pub use processor::computes_aes;

@@ -1,6 +1,7 @@
-//! What a user changes and asks about connections, whichever they are: access, standing, lifetimes.
+//! What a user changes and asks about connections, whichever they are: access, standing, lifetimes, how many there are.
 
 use crate::driver::Command;
+use crate::metrics::{Metrics, TotalTraffic};
 use crate::node::{Node, RequestError, Stopped};
 use crate::requests::{Reply, answer};
 use futures_channel::oneshot;
@@ -22,11 +23,17 @@ pub(crate) enum Management {
     StandingOf { peer: PeerId, reply: oneshot::Sender<Standing> },
     KeepAlive { connection: ConnectionId, wanted: bool },
     WhyAlive { connection: ConnectionId, reply: oneshot::Sender<Option<WhyAlive>> },
+    Metrics { reply: oneshot::Sender<Metrics> },
 }
 
 impl Management {
     /// Does it.
-    pub(crate) fn perform<P: Protocols>(self, node: &mut node::Node<P>, now: Instant) {
+    pub(crate) fn perform<P: Protocols>(
+        self,
+        node: &mut node::Node<P>,
+        traffic: &TotalTraffic,
+        now: Instant,
+    ) {
         match self {
             Self::Access { change, reply } => {
                 node.handle_input(SwarmInput::Access(change), now);
@@ -47,6 +54,11 @@ impl Management {
             }
             Self::WhyAlive { connection, reply } => {
                 drop(reply.send(node.swarm().why_alive(connection, now)));
+            }
+            Self::Metrics { reply } => {
+                let metrics = Metrics { swarm: node.swarm().counters(), traffic: traffic.get() };
+                // Whoever asked may have gone.
+                let _ = reply.send(metrics);
             }
         }
     }
@@ -192,7 +204,10 @@ where
         self.call(|reply| Command::Manage(Management::Standing { change, reply })).await
     }
 
-    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Management) -> Result<T, Stopped> {
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Management,
+    ) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Manage(question(reply))).await?;
         answer.await.map_err(|_| Stopped)

@@ -8,8 +8,10 @@
 //! - [`toy`]: a muxer, a security protocol and two protocols, as a user would write them.
 //! - [`memory`]: a transport that carries streams by itself.
 //! - [`fuzz`]: what the fuzz targets do with their bytes.
+//! - [`counters`]: which sums of what a swarm counts must agree.
 
 pub mod compliance;
+pub mod counters;
 pub mod dialer;
 pub mod drivers;
 pub mod fuzz;

@@ -2,6 +2,7 @@
 
 use crate::args::{Admission, NodeOptions};
 use crate::failure::{Failure, failed};
+use crate::metrics;
 use crate::node::{self, ConnectedReport};
 use crate::output::{Output, Palette, Report};
 use futures_util::StreamExt;
@@ -11,25 +12,38 @@ use peerwork_tokio::{Event, Node, Perf};
 use serde::Serialize;
 use std::io;
 
-/// Listens on `addresses` until a signal ends the program, and serves perf if that is wanted.
+/// Listens on `addresses` until a signal ends the program, and serves perf and metrics if that is wanted.
 ///
 /// # Errors
-/// An address is wrong or cannot be listened on; the key file cannot be used; the watermarks contradict each other or the limit.
+/// An address is wrong or cannot be listened on; the metrics' address is wrong or in use; the key file cannot be used; the watermarks
+/// contradict each other or the limit.
 pub(crate) async fn run(
     addresses: &[String],
     perf: bool,
+    metrics: Option<&str>,
     admission: &Admission,
     options: &NodeOptions,
     output: &Output,
 ) -> Result<(), Failure> {
     let addresses =
         addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, Failure>>()?;
+    let metrics = match metrics {
+        Some(address) => Some(metrics::Server::bind(metrics::parse_address(address)?).await?),
+        None => None,
+    };
     let node = node::start_with(admission, options, output).await?;
     if perf {
         let served = Perf::new()?.patience(options.timeout).serve(&node).await;
         served.map_err(failed(Failure::Taken))?;
     }
-    let served = serve(&node, addresses, &options.protocols(), output).await;
+    if let Some(server) = &metrics {
+        output.event(&MetricsServed { url: server.url() })?;
+    }
+    let protocols = options.protocols();
+    let served = tokio::select! {
+        served = serve(&node, addresses, &protocols, output) => served,
+        never = metrics::serve(metrics, &node) => match never {},
+    };
     node::stop(&node).await;
     served?;
     Ok(output.success(&Stopped {})?)
@@ -116,6 +130,19 @@ struct Listening {
 impl Report for Listening {
     fn text(&self, palette: &Palette) -> String {
         format!("listening on {}", palette.value(&self.addr))
+    }
+}
+
+/// Prometheus can ask here.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "metrics")]
+struct MetricsServed {
+    url: String,
+}
+
+impl Report for MetricsServed {
+    fn text(&self, palette: &Palette) -> String {
+        format!("metrics at {}", palette.value(&self.url))
     }
 }
 

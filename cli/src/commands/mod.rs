@@ -21,8 +21,8 @@ use crate::output::Output;
 pub(crate) async fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Demo { options } => demo::run(options, output).await,
-        Command::Listen { addresses, perf, admission, options } => {
-            listen::run(addresses, *perf, admission, options, output).await
+        Command::Listen { addresses, perf, metrics, admission, options } => {
+            listen::run(addresses, *perf, metrics.as_deref(), admission, options, output).await
         }
         Command::Dial { addresses, options } => dial::run(addresses, options, output).await,
         Command::Ping { target, count, options } => ping::run(&target.address, *count, options, output).await,

@@ -5,6 +5,7 @@ mod damaged_keys;
 mod dial;
 mod help;
 mod keys;
+mod metrics;
 mod nodes;
 mod peers;
 mod perf;

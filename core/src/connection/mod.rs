@@ -24,6 +24,7 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod transmit;
 
 pub use carrier::{Carrier, CarrierEvent, Established};
@@ -35,6 +36,7 @@ pub use messages::{ToConnection, ToNode};
 pub use pipeline::Pipeline;
 pub use raw::StreamEvent;
 pub use table::ProtocolTable;
+pub use traffic::Traffic;
 
 use crate::collections::{Map, Queue};
 use crate::machine::{Close, End, Layer};
@@ -61,10 +63,11 @@ pub struct Connection<C = Pipeline> {
     carrier: C,
     protocols: Arc<ProtocolTable>,
     streams: Map<StreamId, Stream>,
+    // Streams have to fit into memory, so 32 bits are enough to count them.
     /// How many of the streams keep the connection alive, and one more if the node wishes it to stay.
-    keep_alive: usize,
+    keep_alive: u32,
     /// How many of the streams were opened by the remote and have no protocol yet.
-    negotiating: usize,
+    negotiating: u32,
     /// Until when a stream must have agreed on a protocol.
     deadlines: Timers<StreamId>,
     /// Wishes that wait for [`OpenError::Blocked`] to end.
@@ -75,6 +78,7 @@ pub struct Connection<C = Pipeline> {
     latest: Latest,
     reports: Reports,
     events: Queue<StreamEvent>,
+    traffic: Traffic,
 }
 
 /// How many streams may have something to report. While there are more, no input is taken, so that a peer cannot open and reset
@@ -110,6 +114,7 @@ impl<C: Carrier> Connection<C> {
             latest: Latest::default(),
             reports: Reports::default(),
             events: Queue::default(),
+            traffic: Traffic::default(),
         }
     }
 
@@ -166,10 +171,10 @@ impl<C: Carrier> Connection<C> {
 
     fn forget(&mut self, id: StreamId) {
         let Some(stream) = self.streams.remove(&id) else { return };
-        self.keep_alive -= usize::from(stream.keep_alive);
+        self.keep_alive -= u32::from(stream.keep_alive);
         self.deadlines.set(id, None);
         if let StreamPhase::Negotiating(negotiating) = stream.phase {
-            self.negotiating -= usize::from(negotiating.open.is_none());
+            self.negotiating -= u32::from(negotiating.open.is_none());
         }
     }
 
@@ -209,8 +214,8 @@ impl<C: Carrier> Connection<C> {
         now: Instant,
     ) {
         let keep_alive = open.is_some_and(|(_, options)| options.keep_alive);
-        self.keep_alive += usize::from(keep_alive);
-        self.negotiating += usize::from(open.is_none());
+        self.keep_alive += u32::from(keep_alive);
+        self.negotiating += u32::from(open.is_none());
         let deadline = Deadline::new(now + self.config.negotiation_timeout, "stream negotiation timeout");
         self.deadlines.set(id, Some(deadline));
         self.streams.insert(id, Stream::new(Negotiating::new(negotiator, open), keep_alive));
@@ -267,7 +272,7 @@ impl<C: Carrier> Connection<C> {
                     return self.forget(id);
                 };
                 stream.keep_alive = options.keep_alive;
-                self.keep_alive += usize::from(options.keep_alive);
+                self.keep_alive += u32::from(options.keep_alive);
                 *options
             }
         };
@@ -391,7 +396,7 @@ impl<C: Carrier> Connection<C> {
 
     fn handle_stream_event(&mut self, event: StreamsEvent, now: Instant) {
         match event {
-            StreamsEvent::Opened(id) if self.negotiating >= self.config.max_negotiating_streams => {
+            StreamsEvent::Opened(id) if self.negotiating as usize >= self.config.max_negotiating_streams => {
                 self.carrier.reset(id, now);
             }
             StreamsEvent::Opened(id) => {
@@ -503,6 +508,11 @@ impl Connection<Pipeline> {
         self.carrier.lend_buffer(lend);
     }
 
+    /// How many bytes it has taken and given out since its start.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// Whether [`Layer::poll_transmit`] may have something to give. Whoever asks spares himself the call.
     pub fn wants_transmit(&self) -> bool {
         self.carrier.wants_transmit()
@@ -523,6 +533,7 @@ impl Layer for Connection<Pipeline> {
         loop {
             let offered = input.len();
             let result = self.carrier.handle_input(input, now);
+            self.traffic.receive(offered - input.len());
             self.drive(now);
             // Taking its events may have let the carrier want input again, which the caller cannot see.
             let took_some = input.len() < offered;
@@ -545,6 +556,7 @@ impl Layer for Connection<Pipeline> {
     fn poll_transmit(&mut self, out: &mut BytesMut, max: usize, now: Instant) -> usize {
         let now = self.latest.see(now);
         let sent = self.carrier.poll_transmit(out, max, now);
+        self.traffic.send(sent);
         self.drive(now);
         sent
     }

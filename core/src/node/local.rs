@@ -3,7 +3,7 @@
 use super::{Node, NodeCommand, NodeEvent};
 use crate::address::Multiaddr;
 use crate::collections::Queue;
-use crate::connection::{Connection, ConnectionId, StreamEvent};
+use crate::connection::{Connection, ConnectionId, StreamEvent, Traffic};
 use crate::identity::PeerId;
 use crate::machine::{Close, End, Layer, Machine};
 use crate::muxer::{ReadError, WriteError};
@@ -15,6 +15,7 @@ use crate::time::{Deadline, Instant, Timers};
 use bytes::{Bytes, BytesMut};
 use smallvec::smallvec;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Add;
 
 /// What a [`LocalNode`] wants done, and what it tells the user.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +100,8 @@ pub struct LocalNode<P: Protocols = ()> {
     /// Connections that the caller is to be told to drive.
     to_drive: BTreeSet<ConnectionId>,
     requests: u64,
+    /// What went over connections that are gone.
+    past_traffic: Traffic,
 }
 
 struct Attached {
@@ -118,6 +121,7 @@ impl<P: Protocols> LocalNode<P> {
             outputs: Queue::default(),
             to_drive: BTreeSet::new(),
             requests: 0,
+            past_traffic: Traffic::default(),
         }
     }
 
@@ -139,6 +143,12 @@ impl<P: Protocols> LocalNode<P> {
     /// How many streams there are on all of them.
     pub fn stream_count(&self) -> usize {
         self.connections.values().map(|attached| attached.connection.stream_count()).sum()
+    }
+
+    /// How many bytes went over all connections, those that are gone included. Walks over all connections.
+    pub fn traffic(&self) -> Traffic {
+        let connections = self.connections.values().map(|attached| attached.connection.traffic());
+        connections.fold(self.past_traffic, Traffic::add)
     }
 
     /// Takes what the user wants or what the caller has done. Messages between the halves are not the caller's business here.
@@ -340,6 +350,7 @@ impl<P: Protocols> LocalNode<P> {
         if close != Some(Close::Now) {
             self.to_drive.insert(id);
         } else if attached.connection.stream_count() == 0 {
+            self.past_traffic = self.past_traffic + attached.connection.traffic();
             self.connections.remove(&id);
             self.timers.set(id, None);
         }

@@ -141,6 +141,7 @@ impl<P: Protocols> Swarm<P> {
             return self.outputs.push(SwarmOutput::Refuse { connection });
         }
         if let Err(error) = self.check_incoming(&remote_address, now) {
+            self.counters.incoming_failed.add(&error);
             self.outputs.push(SwarmOutput::Refuse { connection });
             return self.event(SwarmEvent::IncomingFailed { connection, remote_address, error });
         }
@@ -328,6 +329,7 @@ impl<P: Protocols> Swarm<P> {
         let (role, remote_address) = (record.role, record.remote_address.clone());
         let direction = record.direction();
         self.note_opened(Host::of(&remote_address), direction);
+        self.counters.connections_opened.add(direction);
         let local_address = match origin {
             Origin::Dial(_) => None,
             Origin::Listener(listener) => self.first_address(listener),
@@ -374,9 +376,11 @@ impl<P: Protocols> Swarm<P> {
                 self.fail_attempt(attempt, error.into(), now);
             }
             State::Upgrading(Origin::Listener(_)) => {
+                self.counters.incoming_failed.add(&error);
                 self.event(SwarmEvent::IncomingFailed { connection: id, remote_address, error });
             }
             State::Open { peer, streams, .. } => {
+                self.counters.connections_closed.add(&error);
                 debug_assert!(
                     streams.is_empty(),
                     "a connection reports the end of each stream before its own"

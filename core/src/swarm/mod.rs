@@ -33,6 +33,7 @@
 //! then the one with most streams, then the oldest.
 
 mod connections;
+mod counters;
 pub mod dialer;
 mod dialing;
 mod gate;
@@ -46,6 +47,7 @@ mod types;
 mod watermarks;
 mod why;
 
+pub use counters::{ByDirection, ClosedConnections, FailedIncoming, SwarmCounters};
 pub use dialer::{DialError, DialId, DialOptions, DialTarget, DialerConfig};
 pub use gate::{
     AccessChange, AccessDenied, AccessRules, AddressRange, InvalidPeerOrRange, InvalidRange, PeerOrRange,
@@ -139,6 +141,8 @@ pub struct Swarm<P: Protocols> {
     connections: BTreeMap<ConnectionId, Box<Record>>,
     peers: BTreeMap<PeerId, SmallVec<[ConnectionId; 1]>>,
     usage: Usage,
+    /// But for what there is now.
+    counters: SwarmCounters,
     ranges: Ranges,
     access: AccessRules,
     standings: Standings,
@@ -218,6 +222,7 @@ impl<P: Protocols> Swarm<P> {
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
             usage: Usage::default(),
+            counters: SwarmCounters::default(),
             ranges: Ranges::default(),
             standings: Standings::default(),
             trimming: Trimming::default(),
@@ -292,6 +297,16 @@ impl<P: Protocols> Swarm<P> {
     /// How much there is of what [`Limits`] limits.
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// What it has done, and what there is now. Costs what [`Dialer::counters`] costs.
+    pub fn counters(&self) -> SwarmCounters {
+        SwarmCounters {
+            usage: self.usage,
+            peers: self.peers.len(),
+            dialer: self.dialer.counters(),
+            ..self.counters
+        }
     }
 
     /// Who may be connected.

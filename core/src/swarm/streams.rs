@@ -1,6 +1,7 @@
 //! Streams: who owns them, and what goes to and fro between connections and protocols.
 
 use super::connections::{Record, State};
+use super::counters::increment;
 use super::dialer::{AddressSource, DialerInput};
 use super::limits::Direction;
 use super::{Swarm, SwarmEvent, SwarmOutput};
@@ -150,6 +151,7 @@ impl<P: Protocols> Swarm<P> {
     }
 
     fn answer_open(&mut self, owner: Owner, request: RequestId, error: StreamError, now: Instant) {
+        increment(&mut self.counters.streams_failed);
         match owner {
             Owner::Application => self.event(SwarmEvent::StreamFailed { request, error }),
             Owner::Protocol(index) => self.tell(index.into(), Fact::OpenFailed { request, error }, now),
@@ -266,6 +268,7 @@ impl<P: Protocols> Swarm<P> {
         };
         let stream = streams.remove(&key.stream)?;
         self.free_stream_place(key.connection, stream.direction);
+        self.counters.streams_closed.add(stream.direction);
         if stream.keep_alive {
             self.remove_need(key.connection);
         }
@@ -306,6 +309,9 @@ impl<P: Protocols> Swarm<P> {
         let has_place = direction == Direction::Outbound
             || (owner.is_some() && self.take_stream_place(key.connection, direction));
         let Some(owner) = owner.filter(|_| has_place) else {
+            if direction == Direction::Inbound {
+                increment(&mut self.counters.streams_refused);
+            }
             return self.send(key.connection, NodeMessage::Reset { stream: key.stream });
         };
         let Some(Record { state: State::Open { peer, streams, .. }, .. }) = self.record_mut(key.connection)
@@ -325,6 +331,7 @@ impl<P: Protocols> Swarm<P> {
             blocked: false,
         };
         streams.insert(key.stream, record);
+        self.counters.streams_opened.add(direction);
         if keep_alive {
             self.add_need(key.connection);
         }

@@ -1,6 +1,7 @@
 //! The swarm alone, with connections played by hand.
 
 mod access;
+mod counters;
 mod limits;
 mod ranges;
 mod standing;

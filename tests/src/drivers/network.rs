@@ -1,6 +1,7 @@
 //! A bare loop in virtual time: nodes, and wires between their connections.
 
 use super::host::Desk;
+use crate::counters::disagreement;
 use bytes::{Bytes, BytesMut};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::ConnectionId;
@@ -471,6 +472,7 @@ impl<E: Engine> Network<E> {
         ];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let mut left: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+        left.extend(disagreement(&swarm.counters()));
         left.extend(engine.poll_timeout().map(|it| format!("a timer ({} at {:?})", it.reason, it.at)));
         left
     }

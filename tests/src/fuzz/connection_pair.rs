@@ -1,8 +1,9 @@
 //! Two nodes back to back on a wire that the fuzzer cuts, stalls, garbles and breaks.
 
+use crate::counters::disagreement;
 use bytes::BytesMut;
 use peerwork_core::address::Multiaddr;
-use peerwork_core::connection::ConnectionId;
+use peerwork_core::connection::{ConnectionId, Traffic};
 use peerwork_core::machine::{Close, End};
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
@@ -46,6 +47,8 @@ struct Pair {
     /// How much was written to and read from each stream that was opened here or there.
     written: [BTreeMap<StreamKey, usize>; 2],
     read: [BTreeMap<StreamKey, usize>; 2],
+    /// How much each node took and gave.
+    moved: [Traffic; 2],
     now: Instant,
     is_garbled: bool,
     shut_down: [bool; 2],
@@ -78,6 +81,7 @@ impl Pair {
             listener,
             written: Default::default(),
             read: Default::default(),
+            moved: Default::default(),
             now,
             is_garbled: false,
             shut_down: [false; 2],
@@ -133,7 +137,9 @@ impl Pair {
     /// Gives a node the input that it has not taken.
     fn offer(&mut self, to: usize) {
         if let Some(id) = self.ids[to] {
+            let offered = self.inputs[to].len();
             self.nodes[to].handle_bytes(id, &mut self.inputs[to], self.now);
+            self.moved[to].received_bytes += (offered - self.inputs[to].len()) as u64;
             self.blocked[to] = !self.nodes[to].wants_input(id);
         }
     }
@@ -221,7 +227,8 @@ impl Pair {
                 (self.wires, self.inputs) = Default::default();
             }
             LocalOutput::Drive { connection } if self.ids[me] == Some(connection) => {
-                self.nodes[me].poll_transmit(connection, &mut self.wires[1 - me], 700, now);
+                let sent = self.nodes[me].poll_transmit(connection, &mut self.wires[1 - me], 700, now);
+                self.moved[me].sent_bytes += sent as u64;
                 if self.blocked[me] && self.nodes[me].wants_input(connection) {
                     self.offer(me);
                 }
@@ -258,9 +265,10 @@ impl Pair {
             self.settle();
         }
         assert_eq!(self.shut_down, [true; 2], "a shutdown ends");
-        for node in &self.nodes {
-            assert_eq!(node.node().swarm().connection_count(), 0);
-            assert_eq!(node.node().swarm().peers().count(), 0);
+        for (node, moved) in self.nodes.iter().zip(self.moved) {
+            let swarm = node.node().swarm();
+            assert_eq!((swarm.connection_count(), swarm.peers().count()), (0, 0));
+            assert_eq!((node.traffic(), disagreement(&swarm.counters())), (moved, None));
         }
     }
 }

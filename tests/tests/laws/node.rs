@@ -19,6 +19,7 @@ use peerwork_core::swarm::{
     SwarmInput, SwarmOutput, TransportError, Watermarks,
 };
 use peerwork_core::time::Instant;
+use peerwork_tests::counters::disagreement;
 use peerwork_tests::laws::Law;
 use peerwork_tests::laws::machine::{Input, MachineSubject, Output};
 use std::collections::{BTreeMap, VecDeque};
@@ -110,6 +111,7 @@ impl MachineSubject for Networking {
 
     fn output(&self, town: &mut Town, node: &mut Node, output: &Output<Self>, now: Instant) {
         town.hear(node, output, now);
+        assert_eq!(disagreement(&node.swarm().counters()), None);
     }
 
     fn wind_down(&self, town: &mut Town) -> Option<Input<Self>> {

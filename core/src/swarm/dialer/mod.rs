@@ -100,7 +100,7 @@ impl Dialer {
         }
     }
 
-    /// What it has done, and what there is now. Walks over all dials.
+    /// What it has done, and what there is now. Walks over all dials that have attempts: milliseconds for 100,000 of them.
     pub fn counters(&self) -> DialerCounters {
         DialerCounters {
             dials_waiting: self.shared.wishes.len(),

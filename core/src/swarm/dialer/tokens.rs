@@ -191,11 +191,11 @@ impl Tokens {
 
     /// How many tokens are in use and how many attempts wait, walking over all peers.
     pub(super) fn count(&self, token: Token) -> TokenCount {
-        let sum = |count: fn(&Peer) -> usize| self.peers.values().map(count).sum();
         match token {
-            Token::Peer => {
-                TokenCount { in_use: sum(|peer| peer.tokens_in_use), waiting: sum(|peer| peer.waiting.len()) }
-            }
+            Token::Peer => self.peers.values().fold(TokenCount::default(), |sum, peer| TokenCount {
+                in_use: sum.in_use + peer.tokens_in_use,
+                waiting: sum.waiting + peer.waiting.len(),
+            }),
             Token::Descriptor => TokenCount { in_use: self.descriptors_in_use, waiting: self.waiting.len() },
         }
     }
