@@ -2,7 +2,8 @@
 
 use super::connections::{Origin, Record, State};
 use super::dialer::{
-    AddressSource, AttemptError, AttemptId, DialId, DialOptions, DialTarget, DialerInput, DialerOutput,
+    AddressSource, AttemptError, AttemptId, DialError, DialId, DialOptions, DialTarget, DialerInput,
+    DialerOutput,
 };
 use super::limits::Direction;
 use super::{Multiaddr, Swarm, SwarmEvent, SwarmOutput};
@@ -24,8 +25,10 @@ impl<P: Protocols> Swarm<P> {
     ) {
         let is_new = dial.0 >= self.ids.dial;
         self.ids.dial = self.ids.dial.max(dial.0.saturating_add(1));
-        if is_new
-            && let Some(peer) = target.peer
+        if !is_new {
+            return self.event(SwarmEvent::DialFailed { dial, error: DialError::IdReused });
+        }
+        if let Some(peer) = target.peer
             && let Err(denied) = self.access.check_peer(&peer)
         {
             return self.event(SwarmEvent::DialFailed { dial, error: denied.into() });
@@ -81,6 +84,7 @@ impl<P: Protocols> Swarm<P> {
         address: Multiaddr,
     ) -> Result<(), AttemptError> {
         self.access.check_address(&address)?;
+        expected_peer.map_or(Ok(()), |peer| self.access.check_peer(&peer))?;
         self.check_limits(&address, Direction::Outbound)?;
         let connection = self.next_connection_id();
         let state = State::Dialing { attempt, expected_peer };
@@ -110,6 +114,7 @@ impl<P: Protocols> Swarm<P> {
             record.state = State::Upgrading(Origin::Dial(attempt));
             self.move_to(connection, remote_address);
             self.attach(connection, Role::Dialer, expected_peer);
+            self.tell_dialer(DialerInput::Upgrading { attempt }, self.latest.get());
         }
     }
 

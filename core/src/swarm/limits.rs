@@ -10,15 +10,15 @@ use crate::machine::Blame;
 /// [connection](crate::connection::ConnectionConfig::max_negotiating_streams) and of its muxer hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in all, pending or open. Beyond it dials fail and remotes are refused, with [`ConnectionLimit::Total`]. Stops
+    /// Connections in all, pending or open. Beyond it attempts to dial fail and remotes are refused, with [`ConnectionLimit::Total`]. Stops
     /// whoever would use up our memory and descriptors. Default: 4,096.
     pub max_connections: usize,
     /// Those of them that remotes made; further remotes are refused with [`ConnectionLimit::Inbound`]. Less than
     /// [`Limits::max_connections`], it keeps room for our own dials, so that remotes cannot cut us off by taking every place.
     /// Default: 3,072.
     pub max_inbound_connections: usize,
-    /// Those of them that we dialled; further dials fail with [`ConnectionLimit::Outbound`]. Keeps room for remotes when peers make us
-    /// dial more and more others. Default: 3,072.
+    /// Those of them that we dialled; further attempts fail with [`ConnectionLimit::Outbound`]. They do not wait, for nobody knows when one
+    /// of these connections ends. Keeps room for remotes when peers make us dial more and more others. Default: 3,072.
     pub max_outbound_connections: usize,
     /// Open connections to one peer. One more is closed as soon as its peer is known, with [`ConnectionLimit::PerPeer`].
     /// Stops a peer from taking every place under one identity. Default: 8.
@@ -26,8 +26,10 @@ pub struct Limits {
     /// Pending connections of remotes; further remotes are refused with [`ConnectionLimit::PendingInbound`]. Stops remotes that
     /// connect and stay silent, or that make us compute handshakes. Default: 256.
     pub max_pending_inbound: usize,
-    /// Dials that are under way; more fail with [`ConnectionLimit::PendingOutbound`]. Stops peers that make us dial addresses
-    /// where nobody answers, ours or a victim's. Default: 256.
+    /// Pending connections that we dial; further attempts fail with [`ConnectionLimit::PendingOutbound`]. More than
+    /// [`DialerConfig::max_descriptors`](super::DialerConfig::max_descriptors), for which attempts wait, it is met only by what takes no
+    /// descriptor, and by connections that the dialer has given up and that are not gone yet. Stops remotes that are slow to close from
+    /// making these more and more. Default: 256.
     pub max_pending_outbound: usize,
     /// What remotes in one narrow range may take: one host, as far as can be told. IPv4 addresses count one by one, and of IPv6 the
     /// networks of 64 bits, since whoever has one address there has all of its network. Stops a host from taking every place by

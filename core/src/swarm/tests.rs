@@ -242,6 +242,22 @@ fn every_dial_has_one_outcome() {
 }
 
 #[test]
+fn the_dialer_hears_of_byte_streams() {
+    let mut swarm = swarm();
+    let [first, second] = [5, 6].map(|port| address(&format!("/ip4/1.2.3.4/tcp/{port}")));
+    swarm.dial(DialTarget { peer: Some(peer(3)), addresses: vec![first.clone(), second.clone()] }, NOW);
+    let connection = ConnectionId(0);
+    assert_eq!(drain(&mut swarm), [SwarmOutput::Dial { connection, address: first.clone() }]);
+    let reached = NOW + Duration::from_millis(100);
+    swarm.handle_input(SwarmInput::Dialed { connection, remote_address: first }, reached);
+    let due = reached + Duration::from_millis(250);
+    assert_eq!(swarm.poll_timeout().map(|deadline| deadline.at), Some(due));
+    drain(&mut swarm);
+    swarm.handle_timeout(due);
+    assert_eq!(drain(&mut swarm), [SwarmOutput::Dial { connection: ConnectionId(1), address: second }]);
+}
+
+#[test]
 fn remotes_beyond_a_limit_are_refused() {
     let mut swarm = swarm();
     let listener = swarm.listen(address("/ip4/1.2.3.4/tcp/0"), NOW);

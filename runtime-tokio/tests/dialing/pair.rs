@@ -5,8 +5,8 @@ use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::NodeConfig;
-use peerwork_core::swarm::SwarmEvent;
-use peerwork_core::swarm::dialer::AttemptState;
+use peerwork_core::swarm::dialer::{AttemptState, DialerCounters};
+use peerwork_core::swarm::{SwarmEvent, Usage};
 use peerwork_tokio::{Connected, Event, Events, Listening, Node, NodeBuilder, Target};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -107,6 +107,15 @@ impl End {
         connected
     }
 
+    /// Nothing is left, and the numbers of what was agree.
+    async fn count(&self) {
+        let counters = self.node.metrics().await.unwrap().swarm;
+        assert_eq!((counters.usage, counters.peers), (Usage::default(), 0));
+        assert_eq!(counters.connections_opened.total(), counters.connections_closed.total());
+        let DialerCounters { dials_waiting, peer_tokens, descriptors, .. } = counters.dialer;
+        assert_eq!((dials_waiting, peer_tokens, descriptors), Default::default());
+    }
+
     /// Uses the connection that the dial brought, whoever made it.
     async fn talk(&self, connected: &Connected) {
         self.node.ping(connected.peer).await.unwrap();
@@ -141,6 +150,7 @@ async fn two_nodes_that_dial_each_other_at_once_agree() {
                 }
             }
             tokio::join!(a.hear_until(|a| a.open.is_empty()), b.hear_until(|b| b.open.is_empty()));
+            tokio::join!(a.count(), b.count());
             for end in [&mut a, &mut b] {
                 (end.won, end.answered) = (0, false);
             }

@@ -7,9 +7,40 @@
 //!
 //! The checks are seen to fail on *twins* of the dialer that are broken on purpose ([`Twin`]).
 //!
-//! What is left to others: that a late driver does no harm is for [the laws](crate::laws); the exact delays, all that can be wrong with an
-//! address or a name, and the times of whole dials are tables and scenarios beside the dialer; which connection to a peer is the best, and
-//! the events about connections, are the swarm's.
+//! # What is promised of what must hold
+//!
+//! | what must hold in any dialer of this kind | promises |
+//! |---|---|
+//! | 1. tokens in use are within their limits, and those of live attempts | [`Promise::TokensHaveLimits`] |
+//! | 2. when all is quiet, all tokens are free and all tables empty | [`Promise::QuietMeansEmpty`] |
+//! | 3. what starts holds all its tokens, and gives each back once | [`Promise::StartsHoldTokens`], and the model |
+//! | 4. no token is idle that somebody lacks; first come, first served | [`Promise::TokensAreHandedOn`] |
+//! | 5. nothing starts for nobody; one peer starves no other | [`Promise::WantedWhenStarted`], [`Promise::TokensHaveLimits`] |
+//! | 6. relays and what runs over UDP cost no descriptor, TCP does | [`Promise::CostsAreCharged`] |
+//! | 7. one dial for a peer, one attempt for an address in it | [`Promise::OneDialPerPeer`], [`Promise::EveryAddressOnce`] |
+//! | 8. every wish has one answer | [`Promise::OneAnswer`] |
+//! | 9. success answers all in that step, and starts nothing more | [`Promise::SuccessAnswersAll`] |
+//! | 10. losers are cancelled, and are never the answer | [`Promise::LosersAreCancelled`] |
+//! | 11. failure comes when nothing is left, with every cause | [`Promise::FailsWhenExhausted`] |
+//! | 12. who leaves does not matter to others; the last one ends all | [`Promise::LeavingIsPrivate`] |
+//! | 13. what is added is dialled, and what failed not again; what was in backoff or a black hole may be | [`Promise::EveryAddressOnce`] |
+//! | 14. backoff is kept, grows, and ends with any success; what is cancelled has none | [`Promise::BackoffIsKept`]; the exact times are a scenario beside the dialer |
+//! | 15. delays are kept unless nothing is in flight; private addresses do not wait for public ones, relays do | [`Promise::DelaysAreKept`], [`Promise::RanksAreKept`]; but all wait for what is being upgraded |
+//! | 16. IPv6, then IPv4, then the rest; lower ports first | [`Promise::RanksAreKept`] for TCP; QUIC is in a table beside the dialer |
+//! | 17. nobody dials himself, his own addresses, or what nobody can dial | [`Promise::UndialableIsRefused`] |
+//! | 18. a wrong peer is one failed address, and no answer | [`Promise::WrongPeerIsNoAnswer`]; closing the connection is the swarm's |
+//! | 19. an open connection is the answer | [`Promise::ConnectedIsAnAnswer`] |
+//! | 20. so is one that the peer makes meanwhile, and counts stay right | [`Promise::InboundAnswersAll`], and the model |
+//! | 21. no attempt and no wish outlives its time | [`Promise::DeadlinesAreKept`] |
+//! | 22. events come in their order, and once | [`Promise::OneAnswer`], and [`Promise::EveryAddressOnce`] for how an address fares; left out: those about connections, which are the swarm's |
+//! | 23. after the shutdown nothing starts, and all are answered | [`Promise::ShutDownEndsAll`] |
+//! | 24. the same inputs give the same outputs | [`Promise::SameAgain`] |
+//! | 25. only public addresses are held back as black holes; probes go through, and a success ends it | [`Promise::BlackHolesAreAvoided`] |
+//! | beyond these: what is being upgraded has time, and so have IPv6 addresses of names; what is redundant gives way; callers have room | [`Promise::UpgradesHaveTime`], [`Promise::Ip6HasTime`], [`Promise::RedundantGivesWay`], [`Promise::CallersHaveRoom`] |
+//!
+//! What else is left to others: that a late driver does no harm is for [the laws](crate::laws); the exact delays, all that can be wrong with
+//! an address or a name, and the times of whole dials are tables and scenarios beside the dialer; which connection to a peer is the best is
+//! the swarm's.
 
 mod model;
 mod promise;
@@ -54,6 +85,7 @@ pub fn config(draw: Draw<'_>) -> DialerConfig {
         backoff: BackoffConfig::default(),
         black_hole: BlackHoleConfig { window: 6, min_successes: 2 },
         max_lookups: 1 + draw(6) as usize,
+        resolution_delay: Duration::from_millis(50),
         max_name_depth: 2,
         dialable: Arc::new(NoMemory),
     }

@@ -32,7 +32,8 @@ pub enum Promise {
     LeavingIsPrivate,
     /// An address is attempted once in a dial, whoever told it, and none is forgotten.
     EveryAddressOnce,
-    /// An address in backoff is not started before its time, unless somebody insists.
+    /// An address in backoff is not started before its time, unless somebody insists; none is in backoff that has not failed since the peer
+    /// was reached.
     BackoffIsKept,
     /// An address starts no earlier than its delay after it became known, unless nothing is in flight; and then all whose time is the same,
     /// and no later.
@@ -40,6 +41,14 @@ pub enum Promise {
     /// Within what becomes known together, IPv6 comes before IPv4 and lower ports before higher ones; relays wait for public addresses, and
     /// private addresses for nobody.
     RanksAreKept,
+    /// While a public address is being upgraded, nothing of its dial starts for 250 ms, unless nothing is in flight.
+    UpgradesHaveTime,
+    /// The IPv4 addresses of a name that are known first wait for the IPv6 addresses.
+    Ip6HasTime,
+    /// Beside a better address of the same port that waits or is in flight, none waits; and only beside such a one is it refused.
+    RedundantGivesWay,
+    /// Those who are not callers fill three quarters of the places, and what callers tell has the rest.
+    CallersHaveRoom,
     /// What nobody can dial is not started.
     UndialableIsRefused,
     /// A wrong peer is one failed address, and no answer.
@@ -60,7 +69,7 @@ pub enum Promise {
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::TokensHaveLimits,
         Self::QuietMeansEmpty,
         Self::StartsHoldTokens,
@@ -77,6 +86,10 @@ impl Promise {
         Self::BackoffIsKept,
         Self::DelaysAreKept,
         Self::RanksAreKept,
+        Self::UpgradesHaveTime,
+        Self::Ip6HasTime,
+        Self::RedundantGivesWay,
+        Self::CallersHaveRoom,
         Self::UndialableIsRefused,
         Self::WrongPeerIsNoAnswer,
         Self::ConnectedIsAnAnswer,

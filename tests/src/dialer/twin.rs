@@ -2,8 +2,8 @@
 
 use super::Promise;
 use peerwork_core::swarm::dialer::{
-    AttemptState, BackoffConfig, BlackHoleConfig, DialProgress, Dialer, DialerConfig, DialerInput,
-    DialerOutput,
+    AddressSource, AttemptError, AttemptState, BackoffConfig, BlackHoleConfig, DialProgress, Dialer,
+    DialerConfig, DialerInput, DialerOutput,
 };
 use std::time::Duration;
 
@@ -42,11 +42,21 @@ pub enum Twin {
     DialsConnected,
     /// It dials on in a black hole.
     LikesBlackHoles,
+    /// It does not hear that attempts are being upgraded.
+    DeafToUpgrades,
+    /// It does not wait for IPv6 addresses.
+    Hasty,
+    /// It takes up what is redundant.
+    DialsTwice,
+    /// It lets others than callers have more places.
+    TakesAnybodysWord,
+    /// It has fewer places.
+    TakesNobodysWord,
 }
 
 impl Twin {
     /// All of them, and the promises whose checks notice.
-    pub const ALL: [(Self, &'static [Promise]); 16] = [
+    pub const ALL: [(Self, &'static [Promise]); 21] = [
         (
             Self::OneTokenTooMany,
             &[Promise::TokensHaveLimits, Promise::TokensAreHandedOn, Promise::StartsHoldTokens],
@@ -66,6 +76,11 @@ impl Twin {
         (Self::StaysUp, &[Promise::ShutDownEndsAll]),
         (Self::DialsConnected, &[Promise::ConnectedIsAnAnswer]),
         (Self::LikesBlackHoles, &[Promise::BlackHolesAreAvoided]),
+        (Self::DeafToUpgrades, &[Promise::UpgradesHaveTime]),
+        (Self::Hasty, &[Promise::Ip6HasTime]),
+        (Self::DialsTwice, &[Promise::RedundantGivesWay, Promise::EveryAddressOnce]),
+        (Self::TakesAnybodysWord, &[Promise::CallersHaveRoom]),
+        (Self::TakesNobodysWord, &[Promise::CallersHaveRoom]),
     ];
 
     pub(super) fn config(twin: Option<Self>, config: &DialerConfig) -> DialerConfig {
@@ -78,6 +93,9 @@ impl Twin {
                     BackoffConfig { base: Duration::ZERO, step: Duration::ZERO, ..config.backoff };
             }
             Some(Self::TakesItsTime) => config.attempt_timeout *= 2,
+            Some(Self::Hasty) => config.resolution_delay = Duration::ZERO,
+            Some(Self::TakesAnybodysWord) => config.max_addresses *= 2,
+            Some(Self::TakesNobodysWord) => config.max_addresses = 1,
             Some(Self::LikesBlackHoles) => {
                 config.black_hole = BlackHoleConfig { min_successes: 0, ..config.black_hole }
             }
@@ -91,6 +109,7 @@ impl Twin {
             (Some(Self::DialsItself), DialerInput::Listening { addresses }) => addresses.clear(),
             (Some(Self::DeafToInbound), DialerInput::Connected { .. }) => return None,
             (Some(Self::StaysUp), DialerInput::ShutDown) => return None,
+            (Some(Self::DeafToUpgrades), DialerInput::Upgrading { .. }) => return None,
             (Some(Self::DialsConnected), DialerInput::Dial { connected, .. }) => *connected = None,
             (Some(Self::TakesAnyPeer), DialerInput::Succeeded { attempt, peer, .. }) => {
                 let info = dialer.attempts().find(|info| info.attempt == *attempt);
@@ -122,6 +141,7 @@ impl Twin {
                 let answer = outputs.iter().find(|output| matches!(output, DialerOutput::Finished { .. }));
                 outputs.extend(answer.cloned());
             }
+            Some(Self::DialsTwice) => outputs.iter_mut().for_each(queue_what_is_redundant),
             Some(Self::KeepsLosers) => {
                 outputs.retain(|output| !matches!(output, DialerOutput::CancelAttempt { .. }));
             }
@@ -135,6 +155,14 @@ fn start_what_waits(output: &mut DialerOutput) {
         && let AttemptState::Waiting { .. } = state
     {
         *state = AttemptState::Started;
+    }
+}
+
+fn queue_what_is_redundant(output: &mut DialerOutput) {
+    if let DialerOutput::Progress(DialProgress { state, .. }) = output
+        && let AttemptState::Failed { error: AttemptError::Redundant } = state
+    {
+        *state = AttemptState::Queued { source: AddressSource::Peer, delay: Duration::from_secs(1) };
     }
 }
 

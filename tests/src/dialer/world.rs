@@ -80,10 +80,12 @@ impl World {
             12..15 => Some(Self::tell(draw)),
             15..19 => self.exhaust(draw),
             19..23 => self.look_up(draw),
-            23..35 => self.result(draw),
+            23..25 => Some(DialerInput::Upgrading { attempt: *pick(self.running.keys(), draw)? }),
+            25..35 => self.result(draw),
             35 => {
                 let attempt = *pick(&self.ended, draw)?;
-                Some(self.outcome(attempt, Some(peer(1)), draw))
+                let late = DialerInput::Upgrading { attempt };
+                Some(if draw(4) == 0 { late } else { self.outcome(attempt, Some(peer(1)), draw) })
             }
             36 | 37 => {
                 let peer = remote(draw);
@@ -247,7 +249,7 @@ pub fn owner_of_name(name: &str) -> Option<u8> {
 /// An address that is said to be a peer's. Names say whose they are.
 fn one(number: u8, draw: Draw<'_>) -> Multiaddr {
     let (place, port) = (1 + draw(3), 1 + draw(3));
-    let address = match draw(16) {
+    let address = match draw(19) {
         0..3 => format!("/ip4/10.0.0.{place}/tcp/{port}"),
         3..6 => format!("/ip4/1.2.3.{place}/tcp/{port}"),
         6..8 => format!("/ip6/2001:db8::{place}/tcp/{port}"),
@@ -257,6 +259,9 @@ fn one(number: u8, draw: Draw<'_>) -> Multiaddr {
         11 => format!("/dns/{place}.{number}.example/tcp/{port}"),
         12 => format!("/dnsaddr/{place}.{number}.example"),
         13 => format!("/dns4/{place}.{number}.example/tcp/{port}"),
+        14 => format!("/ip4/1.2.3.{place}/tcp/{port}/ws"),
+        15 => format!("/ip4/1.2.3.{place}/udp/{port}/quic"),
+        16 => format!("/ip6/fc00::{place}/udp/{port}/quic-v1/webtransport"),
         _ => {
             let odd = ["/ip4/0.0.0.0/tcp/1", "/ip6/fe80::1/tcp/1", "/memory/1", "/ip4/1.2.3.1/tcp/0"];
             let own = listening();

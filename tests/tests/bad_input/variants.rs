@@ -62,7 +62,8 @@ errors! {
     AttemptError, attempt:
         by a peer [SelfDial, WrongPeer, Connection],
         by no peer [
-            Address, Undialable, Transport, Timeout, Limit, Backoff, BlackHole, Blocked, TooMany, NotTried
+            Address, Undialable, Transport, Timeout, Limit, Backoff, BlackHole, Redundant, Blocked, TooMany,
+            NotTried
         ];
     PingError, ping:
         by a peer [Unsupported, NotOpened, Timeout, WrongEcho, StreamClosed, ConnectionClosed],

@@ -15,6 +15,8 @@ pub(super) struct Candidates {
     list: Vec<Candidate>,
     /// Where each of them is.
     known: BTreeMap<(Multiaddr, Option<PeerId>), usize>,
+    /// How many were told by others than the caller.
+    by_others: usize,
     /// The first address for which there was no room.
     beyond: Option<Multiaddr>,
 }
@@ -68,6 +70,8 @@ pub(super) struct Resolving {
     pub(super) lookups: SmallVec<[LookupId; 2]>,
     /// What the answers said so far: some address, or the latest cause why there is none.
     pub(super) result: Result<(), TransportError>,
+    /// IPv4 addresses that wait for the IPv6 addresses.
+    pub(super) early: Vec<Multiaddr>,
 }
 
 /// What became of an address that was told.
@@ -82,7 +86,7 @@ pub(super) enum Admission {
 }
 
 impl Candidates {
-    /// Takes an address in, of at most `max`.
+    /// Takes an address in, of at most `max`; of others than the caller, of at most three quarters of that.
     pub(super) fn admit(
         &mut self,
         address: Multiaddr,
@@ -91,6 +95,8 @@ impl Candidates {
         max: usize,
     ) -> Admission {
         let next = self.list.len();
+        let is_by_other = origin.source != AddressSource::Caller;
+        let has_room = next < max && !(is_by_other && self.by_others >= max - max / 4);
         if let Some(&index) = self.known.get(&(address.clone(), peer)) {
             let state = &mut self.list[index].state;
             if !matches!(state, State::Dropped) {
@@ -98,7 +104,9 @@ impl Candidates {
             }
             *state = State::New;
             Admission::New(index)
-        } else if next < max {
+        } else if has_room {
+            self.by_others += usize::from(is_by_other);
+            self.beyond.take_if(|beyond| *beyond == address);
             self.known.insert((address.clone(), peer), next);
             self.list.push(Candidate { address, peer, origin, state: State::New });
             Admission::New(next)
@@ -117,9 +125,10 @@ impl Candidates {
         self.list.iter_mut()
     }
 
-    /// Those that compete: the others need not be waited for.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Candidate> {
-        self.iter().filter(|it| matches!(it.state, State::Queued { .. } | State::InFlight { .. }))
+    /// Those that compete, by index: the others need not be waited for.
+    pub(super) fn live(&self) -> impl Iterator<Item = (usize, &Candidate)> {
+        let is_live = |it: &Candidate| matches!(it.state, State::Queued { .. } | State::InFlight { .. });
+        self.iter().enumerate().filter(move |(_, it)| is_live(it))
     }
 
     /// Those that were refused only because of what was before.

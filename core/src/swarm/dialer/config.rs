@@ -16,7 +16,8 @@ pub struct DialerConfig {
     /// a peer with many addresses from taking every descriptor. Default: 8.
     pub max_attempts_per_peer: usize,
     /// Attempts in all that cost a file descriptor and may be under way at a time; further ones wait. Stops dials from using up the
-    /// process's descriptors, and the network from seeing a flood. Default: 160.
+    /// process's descriptors, and the network from seeing a flood. It should be less than
+    /// [`Limits::max_pending_outbound`](crate::swarm::Limits::max_pending_outbound), at which attempts fail. Default: 160.
     pub max_descriptors: usize,
     /// How long one attempt may take until the connection is open. Default: 15 s.
     pub attempt_timeout: Duration,
@@ -25,8 +26,9 @@ pub struct DialerConfig {
     /// How long a wish waits, unless it says otherwise. Default: 60 s.
     pub dial_timeout: Duration,
     /// Addresses that one dial takes, whatever they come from, those included that are refused and those with names. Further ones are
-    /// dropped, and [`AttemptError::TooMany`](super::AttemptError::TooMany) stands for them. Stops peers and name servers from making
-    /// us dial without end. Default: 100.
+    /// dropped, and [`AttemptError::TooMany`](super::AttemptError::TooMany) stands for them. Of what others than the callers tell,
+    /// it takes three quarters as many, so that they cannot keep out what a caller knows who joins later. Stops peers and name servers
+    /// from making us dial without end. Default: 100.
     pub max_addresses: usize,
     /// Wishes that wait for their answer; further ones fail with [`DialError::TooMany`](super::DialError::TooMany). Stops whoever makes
     /// this node dial from filling its memory. Default: 16,384.
@@ -37,6 +39,10 @@ pub struct DialerConfig {
     pub black_hole: BlackHoleConfig,
     /// Questions to the name service that one dial asks; what needs more fails. Stops a name that leads to ever more names. Default: 32.
     pub max_lookups: usize,
+    /// How long the IPv4 addresses of a name wait for its IPv6 addresses where they are known first, so that those are dialled first: the
+    /// resolution delay of RFC 8305, section 3. They wait no longer than until the question for the others is answered. Zero: not at all.
+    /// Default: 50 ms.
+    pub resolution_delay: Duration,
     /// Names of `/dnsaddr` that may lead to one another, the first one included. Stops chains of names. Default: 4.
     pub max_name_depth: usize,
     /// Which addresses the driver can dial, and what that costs. Default: [`EveryAddress`].
@@ -57,6 +63,7 @@ impl Default for DialerConfig {
             backoff: BackoffConfig::default(),
             black_hole: BlackHoleConfig::default(),
             max_lookups: 32,
+            resolution_delay: Duration::from_millis(50),
             max_name_depth: 4,
             dialable: Arc::new(EveryAddress),
         }
@@ -149,7 +156,7 @@ pub struct DialerCounters {
     pub dials_cancelled: u64,
     /// Wishes that could not start: over a limit, of this node itself, of a peer that was being dialled already.
     pub dials_refused: u64,
-    /// Addresses that were not dialled: nobody can, or not now.
+    /// Addresses that were not dialled: nobody can, or not now, or a better one was.
     pub addresses_refused: u64,
     /// Attempts that were started.
     pub attempts_started: u64,

@@ -3,12 +3,13 @@
 use super::addresses::{self, Scope};
 use super::candidates::{Admission, Candidate, Candidates, Origin, Resolving, State};
 use super::config::MIN_TIMEOUT;
+use super::filter;
 use super::names::{self, Name};
 use super::ranking::{self, Rank};
 use super::shared::{Asked, Shared, Timer};
 use super::types::{
-    AddressSource, AttemptError, AttemptState, Cost, DialError, DialId, DialerOutput, LookupId, Records,
-    Token,
+    AddressSource, AttemptError, AttemptId, AttemptState, Cost, DialError, DialId, DialerOutput, LookupId,
+    RecordKind, Records, Token,
 };
 use crate::address::Multiaddr;
 use crate::connection::ConnectionId;
@@ -53,6 +54,8 @@ pub(super) struct Dial {
     queue: BTreeSet<(Instant, Rank, usize)>,
     /// Candidates with an attempt, started or not.
     in_flight: usize,
+    /// The attempt on a public address whose byte stream came last, and until when the queue waits for it.
+    upgrading: Option<(AttemptId, Instant)>,
     /// Candidates that are names without an answer.
     resolving: usize,
     /// Questions that were asked.
@@ -70,6 +73,7 @@ impl Dial {
             candidates: Candidates::default(),
             queue: BTreeSet::new(),
             in_flight: 0,
+            upgrading: None,
             resolving: 0,
             lookups: 0,
             asking: None,
@@ -156,7 +160,30 @@ impl Dial {
                 Err(error) => self.refuse(index, error, shared),
             }
         }
+        self.refuse_redundant(&mut fresh, shared);
         self.enqueue(&fresh, shared);
+    }
+
+    /// Refuses what need not be dialled, of what is fresh and of what has not been started.
+    fn refuse_redundant(&mut self, fresh: &mut Vec<(usize, Cost)>, shared: &mut Shared) {
+        if fresh.is_empty() || self.candidates.iter().nth(1).is_none() {
+            return;
+        }
+        let live = self.candidates.live().map(|(index, _)| index);
+        let indices: Vec<_> = fresh.iter().map(|(index, _)| *index).chain(live).collect();
+        let addresses: Vec<_> = indices.iter().map(|index| self.address_at(*index)).collect();
+        for index in filter::redundant(&addresses).into_iter().map(|place| indices[place]) {
+            match self.candidates[index].state {
+                State::InFlight { is_started: true, .. } => continue,
+                State::InFlight { attempt, is_started: false } => {
+                    self.in_flight -= 1;
+                    shared.remove_attempt(attempt);
+                }
+                State::Queued { .. } => self.queue.retain(|(.., queued)| *queued != index),
+                _ => fresh.retain(|(of, _)| *of != index),
+            }
+            self.refuse(index, AttemptError::Redundant, shared);
+        }
     }
 
     /// What dialling a candidate costs; nothing yet where it is a name, about which is asked then.
@@ -198,7 +225,8 @@ impl Dial {
         let ask = |&kind| shared.ask(question.name.clone(), Asked { whom: self.whom, index, kind });
         let lookups = question.kinds.iter().map(ask).collect();
         let result = Err(name.error("there is no answer"));
-        self.candidates[index].state = State::Resolving(Resolving { name, depth, lookups, result });
+        self.candidates[index].state =
+            State::Resolving(Resolving { name, depth, lookups, result, early: Vec::new() });
         Ok(())
     }
 
@@ -217,6 +245,20 @@ impl Dial {
         if found.is_ok() || resolving.result.is_err() {
             resolving.result = found.as_ref().map(drop).map_err(Clone::clone);
         }
+        let mut found = found.unwrap_or_default();
+        let delay = shared.config.resolution_delay;
+        if let [waiting] = resolving.lookups[..]
+            && asked.kind == RecordKind::Ip4
+            && !found.is_empty()
+            && !delay.is_zero()
+        {
+            // One more than are taken, so that it is known that they are too many.
+            found.truncate(shared.config.max_addresses.saturating_add(1));
+            resolving.early = found;
+            let deadline = Deadline::new(shared.now.get() + delay, "resolution delay");
+            return shared.timers.set(Timer::Name(waiting), Some(deadline));
+        }
+        found.append(&mut resolving.early);
         let origin = Origin { source: AddressSource::Name, expected: *peer, name_depth: resolving.depth };
         if resolving.lookups.is_empty() {
             self.resolving -= 1;
@@ -226,13 +268,23 @@ impl Dial {
                 self.refuse(asked.index, error.into(), shared);
             }
         }
-        self.add_all(found.unwrap_or_default(), origin, shared);
+        self.add_all(found, origin, shared);
+    }
+
+    /// The IPv4 addresses of a name wait no longer.
+    pub(super) fn resolution_delayed(&mut self, index: usize, shared: &mut Shared) {
+        let Candidate { peer, state, .. } = &mut self.candidates[index];
+        let State::Resolving(Resolving { early, depth, .. }) = state else { return };
+        let origin = Origin { source: AddressSource::Name, expected: *peer, name_depth: *depth };
+        let early = std::mem::take(early);
+        self.add_all(early, origin, shared);
     }
 
     /// Gives candidates their time to start, by their rank among those that have not failed.
     fn enqueue(&mut self, fresh: &[(usize, Cost)], shared: &mut Shared) {
         let fresh_addresses = fresh.iter().map(|(index, _)| &self.candidates[*index].address);
-        let ranked: Vec<_> = fresh_addresses.chain(self.candidates.live().map(|it| &it.address)).collect();
+        let ranked: Vec<_> =
+            fresh_addresses.chain(self.candidates.live().map(|(_, it)| &it.address)).collect();
         let delays = ranking::delays(&ranked);
         for (&(index, cost), delay) in fresh.iter().zip(delays) {
             let candidate = &mut self.candidates[index];
@@ -278,15 +330,19 @@ impl Dial {
 
     /// Starts what is due; and where nothing is in flight, those whose turn is next.
     fn pace(&mut self, shared: &mut Shared) {
+        let now = shared.now.get();
         let next = self.queue.first().map_or(Instant::ORIGIN, |(at, ..)| *at);
-        let until = if self.in_flight == 0 { next.max(shared.now.get()) } else { shared.now.get() };
-        while let Some((at, ..)) = self.queue.first()
+        let until = if self.in_flight == 0 { next.max(now) } else { now };
+        let not_before = self.upgrading.map_or(Instant::ORIGIN, |(_, end)| end);
+        while not_before <= now
+            && let Some((at, ..)) = self.queue.first()
             && *at <= until
             && let Some((.., index)) = self.queue.pop_first()
         {
             self.request(index, shared);
         }
-        let deadline = self.queue.first().map(|(at, ..)| Deadline::new(*at, "next address of a dial"));
+        let next = self.queue.first().map(|(at, ..)| (*at).max(not_before));
+        let deadline = next.map(|at| Deadline::new(at, "next address of a dial"));
         shared.timers.set(Timer::Pace(self.whom), deadline);
     }
 
@@ -330,6 +386,16 @@ impl Dial {
         (self.candidates[index].peer, &self.candidates[index].address)
     }
 
+    /// An attempt has its byte stream. Where that is public, the queue waits a little for what comes of it.
+    pub(super) fn upgrading(&mut self, index: usize, shared: &Shared) {
+        let Candidate { address, state, .. } = &self.candidates[index];
+        if let State::InFlight { attempt, .. } = *state
+            && Scope::of(address) == Scope::Public
+        {
+            self.upgrading = Some((attempt, shared.now.get() + ranking::PUBLIC_PAUSE));
+        }
+    }
+
     /// An attempt brought a connection.
     pub(super) fn attempt_succeeded(&mut self, index: usize, connection: ConnectionId, shared: &mut Shared) {
         // Before the token comes free, or the next one would get it.
@@ -366,6 +432,7 @@ impl Dial {
         let State::InFlight { attempt, is_started: true } = candidate.state else { return None };
         candidate.state = State::Dropped;
         self.in_flight -= 1;
+        self.upgrading.take_if(|(of, _)| *of == attempt);
         shared.remove_attempt(attempt);
         Some(candidate)
     }
@@ -433,6 +500,7 @@ impl Dial {
 
     /// Cancels what is started.
     fn cancel_started(&mut self, shared: &mut Shared) {
+        self.upgrading = None;
         for Candidate { address, peer, state, .. } in self.candidates.iter_mut() {
             if let State::InFlight { attempt, is_started: true } = *state {
                 *state = State::Dropped;

@@ -16,9 +16,21 @@
 //! time while the dial lasts. What nobody can dial is refused with the reason and costs nothing. Each other address has a *delay*, by its
 //! rank among those of the dial that have not failed: happy eyeballs, with the constants of go-libp2p.
 //! After the delay, or as soon as nothing of its dial is in flight, it becomes an *attempt*. No address is attempted twice in a dial.
+//! While a public address that was reached is being upgraded to a connection ([`DialerInput::Upgrading`]), the next ones of its dial wait for
+//! 250 ms, private ones too: most likely they are not needed.
+//!
+//! An address is [redundant](AttemptError::Redundant) beside a better one that leads to the same port, while that one waits or is in flight:
+//! WebSockets beside plain TCP; WebTransport and old QUIC beside QUIC version 1. It is refused, also where it became known first
+//! and has not been started. One that has been started goes on.
+//!
+//! Where a name's IPv4 addresses are known before its IPv6 addresses, they wait for those for a moment
+//! ([`DialerConfig::resolution_delay`]).
 //!
 //! The book is asked where a wish for a peer brings no addresses, and when all have failed; the peer routing, when the book had none either
-//! or they have failed too. When there is nothing left to ask, the wishes fail with one error that lists each address with its own cause.
+//! or they have failed too. A dial asks each once, also where all addresses are in [backoff](BackoffConfig), for then the peer may have
+//! moved. That floods nobody: no remote can make this node dial, and of one peer there is one question at a time, which ends with the
+//! answer or with the last wish. When there is nothing left to ask, the wishes fail with one error that lists each address with its own
+//! cause.
 //!
 //! # Tokens
 //!
@@ -50,6 +62,7 @@ mod black_hole;
 mod candidates;
 mod config;
 mod dial;
+mod filter;
 mod names;
 mod ranking;
 mod shared;
@@ -74,7 +87,7 @@ use crate::seed::Seed;
 use crate::swarm::TransportError;
 use crate::time::{Deadline, Instant, Latest};
 use dial::{Dial, Whom};
-use shared::{Shared, Timer};
+use shared::{Asked, Shared, Timer};
 use std::collections::BTreeMap;
 
 /// The machine. See the [module documentation](self).
@@ -209,6 +222,12 @@ impl Dialer {
         }
     }
 
+    fn upgrading(&mut self, attempt: AttemptId) {
+        if let Some((whom, index, _)) = self.find_started(attempt) {
+            self.change(whom, |dial, shared| dial.upgrading(index, shared));
+        }
+    }
+
     fn succeeded(&mut self, attempt: AttemptId, connection: ConnectionId, peer: PeerId) {
         let Some((whom, index, dial)) = self.find_started(attempt) else { return };
         if let Some(expected) = dial.address_at(index).0.filter(|expected| *expected != peer) {
@@ -242,7 +261,14 @@ impl Dialer {
 
     fn looked_up(&mut self, lookup: LookupId, result: Result<Records, TransportError>) {
         if let Some(asked) = self.shared.lookups.remove(&lookup) {
+            self.shared.timers.set(Timer::Name(lookup), None);
             self.change(asked.whom, |dial, shared| dial.looked_up(lookup, asked, result, shared));
+        }
+    }
+
+    fn resolution_delayed(&mut self, lookup: LookupId) {
+        if let Some(&Asked { whom, index, .. }) = self.shared.lookups.get(&lookup) {
+            self.change(whom, |dial, shared| dial.resolution_delayed(index, shared));
         }
     }
 
@@ -276,6 +302,7 @@ impl Machine for Dialer {
                 self.change(Whom::Peer(peer), |dial, _| dial.exhausted(source));
             }
             DialerInput::LookedUp { lookup, result } => self.looked_up(lookup, result),
+            DialerInput::Upgrading { attempt } => self.upgrading(attempt),
             DialerInput::Succeeded { attempt, connection, peer } => self.succeeded(attempt, connection, peer),
             DialerInput::Failed { attempt, error } => self.failed(attempt, error),
             DialerInput::Connected { connection, peer } => self.connected(connection, peer),
@@ -289,6 +316,7 @@ impl Machine for Dialer {
         while let Some(timer) = self.shared.timers.pop_due(now) {
             match timer {
                 Timer::Attempt(attempt) => self.attempt_timed_out(attempt),
+                Timer::Name(lookup) => self.resolution_delayed(lookup),
                 Timer::Pace(whom) => self.change(whom, |_, _| {}),
                 Timer::Wish(dial) => self.leave(dial, |it| DialError::Timeout(it.failures())),
             }

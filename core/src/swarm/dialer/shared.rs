@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) enum Timer {
     /// The attempt's time is over.
     Attempt(AttemptId),
+    /// The addresses of a name that are known wait no longer for the answer to this question.
+    Name(LookupId),
     /// The next addresses are due.
     Pace(Whom),
     /// The wish's time is over.
@@ -133,6 +135,7 @@ impl Shared {
 
     pub(super) fn cancel_lookup(&mut self, lookup: LookupId) {
         self.lookups.remove(&lookup);
+        self.timers.set(Timer::Name(lookup), None);
         self.outputs.push_back(DialerOutput::CancelLookup { lookup });
     }
 
@@ -164,6 +167,7 @@ fn is_of_address(error: &AttemptError) -> bool {
         | AttemptError::Limit(_)
         | AttemptError::Backoff { .. }
         | AttemptError::BlackHole
+        | AttemptError::Redundant
         | AttemptError::Blocked(_)
         | AttemptError::TooMany
         | AttemptError::NotTried => false,

@@ -171,6 +171,12 @@ pub enum DialerInput {
         /// The records, or why there are none.
         result: Result<Records, TransportError>,
     },
+    /// The byte stream of an attempt is there, and is being upgraded to a connection. Addresses of its dial whose time has not come may
+    /// wait for that a little.
+    Upgrading {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
     /// An attempt has brought an open connection to `peer`, who is the one that it was for, if it was for one.
     Succeeded {
         /// Which attempt.
@@ -367,7 +373,8 @@ pub enum AttemptError {
     /// The connection died before it was open. Blame: see the cause.
     #[error("{0}")]
     Connection(ConnectionError),
-    /// Our limit of connections is reached. Blame: a limit.
+    /// A limit of connections is reached, ours or one of their ranges. Only another connection's end makes room, so it fails at once; it
+    /// says nothing of the address, which may be dialled again at any time. Blame: a limit.
     #[error("{0}")]
     Limit(#[from] ConnectionLimit),
     /// It failed a short while ago, and is not dialled before the time is over. Blame: a limit.
@@ -379,6 +386,10 @@ pub enum AttemptError {
     /// Addresses of its kind hardly ever answer from here. Blame: a limit.
     #[error("addresses of this kind do not work from here: nearly none of the last 100 answered")]
     BlackHole,
+    /// Another address of the peer leads to the same port in a better way, and is dialled: plain TCP, where this one says WebSockets over
+    /// it; or QUIC version 1, where this one says WebTransport or an older QUIC. Blame: closed.
+    #[error("another address leads to the same port with less overhead, and is dialled instead")]
+    Redundant,
     /// The user's rules forbid it. Blame: the caller.
     #[error("{0}")]
     Blocked(#[from] AccessDenied),
@@ -397,7 +408,7 @@ impl AttemptError {
             Self::Address(_) | Self::Undialable(_) | Self::SelfDial | Self::Blocked(_) => Blame::Caller,
             Self::Transport(TransportError::Address(_) | TransportError::Unsupported { .. }) => Blame::Caller,
             Self::WrongPeer { .. } => Blame::Peer,
-            Self::Transport(_) | Self::NotTried => Blame::Closed,
+            Self::Transport(_) | Self::NotTried | Self::Redundant => Blame::Closed,
             Self::Timeout => Blame::Timeout,
             Self::Connection(error) => error.blame(),
             Self::Limit(limit) => limit.blame(),
@@ -440,7 +451,8 @@ pub enum DialError {
     /// The time for the whole dial is over. These addresses had failed by then, or were not done. Blame: timeout.
     #[error("no connection in time{}", list_more(.0))]
     Timeout(Vec<(Multiaddr, AttemptError)>),
-    /// The user's rules forbid the peer. Blame: the caller.
+    /// The user's rules forbid the peer, so the dialer never heard of it. An address that they forbid is [`AttemptError::Blocked`], and so
+    /// is a peer whose id was not known before it answered. Blame: the caller.
     #[error("{0}")]
     Blocked(#[from] AccessDenied),
     /// As many dials wait as may. Blame: a limit.

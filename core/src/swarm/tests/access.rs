@@ -74,13 +74,22 @@ fn a_dial_to_where_nobody_may_be_fails_at_once() {
     let mut swarm = swarm_with(Limits::default());
     change(&mut swarm, Block(range("9.0.0.0/8").into()));
     change(&mut swarm, Block(peer(3).into()));
-    let to_peer = address::with_peer_id(address("/ip4/5.6.7.8/tcp/9"), &peer(3));
+    let to_blocked = address::with_peer_id(address("/ip4/5.6.7.8/tcp/9"), &peer(3));
     let dial = swarm.dial(address("/ip4/9.6.7.8/tcp/9"), NOW);
     let denied = AttemptError::Blocked(AccessDenied::BlockedRange(range("9.0.0.0/8")));
     assert_eq!(outcomes(&drain(&mut swarm)), [failed(dial, "/ip4/9.6.7.8/tcp/9", denied)]);
-    let dial = swarm.dial(to_peer, NOW);
+    let dial = swarm.dial(to_blocked.clone(), NOW);
     let error = DialError::Blocked(AccessDenied::BlockedPeer);
     assert_eq!(drain(&mut swarm), [SwarmOutput::Event(SwarmEvent::DialFailed { dial, error })]);
+    let (target, options) = (peer(2).into(), DialOptions::default());
+    swarm.handle_input(SwarmInput::Dial { dial, target, options }, NOW);
+    let error = DialError::IdReused;
+    assert_eq!(drain(&mut swarm), [SwarmOutput::Event(SwarmEvent::DialFailed { dial, error })]);
+    // Only the address says who must be there.
+    let target = DialTarget { peer: None, addresses: vec![to_blocked] };
+    let dial = swarm.dial(target, NOW);
+    let denied = AttemptError::Blocked(AccessDenied::BlockedPeer);
+    assert_eq!(outcomes(&drain(&mut swarm)), [failed(dial, "/ip4/5.6.7.8/tcp/9", denied)]);
     // Whoever answers may turn out to be blocked.
     let remote_address = address("/ip4/5.6.7.8/tcp/9");
     let dial = swarm.dial(remote_address.clone(), NOW);

@@ -55,6 +55,25 @@ fn the_connection_after_the_last_allowed_one_is_refused_with_its_limit() {
 }
 
 #[test]
+fn what_the_dialer_has_given_up_is_pending_until_it_is_gone() {
+    assert!(DialerConfig::default().max_descriptors < Limits::default().max_pending_outbound);
+    let mut swarm = swarm_with(Limits { max_pending_outbound: 1, ..Limits::default() });
+    let remote_address = address("/ip4/1.2.3.4/tcp/5");
+    let given_up = swarm.dial(remote_address.clone(), NOW);
+    let connection = ConnectionId(0);
+    swarm.handle_input(SwarmInput::Dialed { connection, remote_address: remote_address.clone() }, NOW);
+    swarm.handle_input(SwarmInput::CancelDial { dial: given_up }, NOW);
+    drain(&mut swarm);
+    swarm.dial(remote_address.clone(), NOW);
+    assert_eq!(refusal(&drain(&mut swarm)), Some(ConnectionLimit::PendingOutbound(1)));
+    say(&mut swarm, connection, ConnectionMessage::Closed(ConnectionError::ClosedHere));
+    // Nothing is held against the address.
+    swarm.dial(remote_address, NOW);
+    assert_eq!(refusal(&drain(&mut swarm)), None);
+    assert_eq!(swarm.usage().pending.outbound(), 1);
+}
+
+#[test]
 fn an_open_connection_is_no_longer_pending() {
     let mut swarm = swarm_with(Limits { max_pending_inbound: 1, ..Limits::default() });
     let listener = listening(&mut swarm);

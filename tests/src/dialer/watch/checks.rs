@@ -1,6 +1,6 @@
 //! What must hold after every step.
 
-use super::records::{Group, Stage, is_private, is_public, tcp};
+use super::records::{Address, Group, Stage, is_private, is_public, tcp};
 use super::{Checked, Promise, Watch};
 use peerwork_core::address::{Multiaddr, is_relayed};
 use peerwork_core::machine::Machine;
@@ -65,9 +65,10 @@ impl Watch {
             overdue.extend(
                 dial.wishes.iter().filter(|(_, end)| **end <= now).map(|(dial, _)| format!("{dial:?}")),
             );
+            let held_until = dial.upgrading.map_or(now, |(_, end)| end);
             for (address, it) in &dial.addresses {
                 match it.stage {
-                    Stage::Queued if it.due <= now || dial.in_flight() == 0 => {
+                    Stage::Queued if it.due.max(held_until) <= now || dial.in_flight() == 0 => {
                         unstarted.push(format!("{group:?} {address}"));
                     }
                     Stage::Started { since, .. } if since + self.timeout(address) <= now => {
@@ -128,11 +129,42 @@ impl Watch {
         Ok(())
     }
 
+    /// What is redundant does not wait, and what is refused as redundant is.
+    pub(super) fn check_redundant(&mut self) -> Checked {
+        for (key, _) in self.step.redundant.clone() {
+            let is_right = self.dials.get(&key.0).is_some_and(|dial| dial.is_redundant(&key.1));
+            self.check(Promise::RedundantGivesWay, is_right, || format!("{key:?} is not redundant"))?;
+        }
+        let waits = |it: &Address| matches!(it.stage, Stage::Queued | Stage::Waiting);
+        let redundant = self.dials.iter().find_map(|(group, dial)| {
+            let mut all = dial.addresses.iter();
+            let (address, _) = all.find(|(address, it)| waits(it) && dial.is_redundant(address))?;
+            Some((*group, address.clone()))
+        });
+        match redundant {
+            Some(key) => Err((Promise::RedundantGivesWay, format!("{key:?} is redundant"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Others than callers have three quarters of the places.
+    pub(super) fn check_room(&mut self) -> Checked {
+        let max = self.config.max_addresses - self.config.max_addresses / 4;
+        let Some((group, dial)) = self.dials.iter().find(|(_, dial)| dial.by_others.len() >= max) else {
+            return Ok(());
+        };
+        let (count, what) =
+            (dial.by_others.len(), format!("{group:?} has more than {max} from others: {dial:?}"));
+        self.check(Promise::CallersHaveRoom, count == max, || what)
+    }
+
     /// What was held back, and what was let through.
     pub(super) fn check_black_holes(&mut self) -> Checked {
         let insists = |group: &Group| self.dials.get(group).is_some_and(|dial| dial.ignores_backoff);
-        let through = self.step.queued.iter().filter(|((group, _), _)| !insists(group));
-        let through: Vec<_> = through.map(|((_, address), _)| address.clone()).collect();
+        let redundant = self.step.redundant.iter().filter(|(_, is_new)| *is_new).map(|(key, _)| key);
+        let through = self.step.queued.iter().map(|(key, _)| key).chain(redundant);
+        let through: Vec<_> =
+            through.filter(|(group, _)| !insists(group)).map(|(_, address)| address.clone()).collect();
         if through.is_empty() && self.step.held_back.is_empty() {
             return Ok(());
         }
@@ -152,7 +184,7 @@ impl Watch {
             let goes_on = self.dials.get(group).is_some_and(|dial| dial.is_busy() || dial.is_wished());
             self.check(Promise::SuccessAnswersAll, !goes_on, || format!("{group:?} has won and goes on"))?;
         }
-        let lookups: Vec<Group> = self.lookups.values().copied().collect();
+        let lookups: Vec<Group> = self.lookups.values().map(|question| question.group).collect();
         let mut left_over = Vec::new();
         self.dials.retain(|group, dial| {
             if dial.is_wished() {

@@ -1,17 +1,24 @@
 //! What must follow from an input.
 
-use super::records::{Dial, Group, Stage};
-use super::{Checked, Promise, Watch};
+use super::records::{Dial, Group, Stage, is_public};
+use super::{Checked, Promise, Question, Watch};
 use peerwork_core::address::{Multiaddr, split_peer_id};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::identity::PeerId;
 use peerwork_core::swarm::dialer::{
-    AttemptError, AttemptState, DialError, DialId, DialOptions, DialProgress, DialTarget, DialerInput,
-    DialerOutput, MIN_TIMEOUT, PeerCondition,
+    AttemptError, AttemptId, AttemptState, DialError, DialId, DialOptions, DialProgress, DialTarget,
+    DialerInput, DialerOutput, LookupId, MIN_TIMEOUT, PeerCondition, RecordKind,
 };
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::dialer::world::peer;
+
+/// How long others wait while a public address is being upgraded.
+const UPGRADE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Of what has ended, nothing is heard.
+const IGNORED: Expected = Expected::Silence(Promise::LosersAreCancelled);
 
 /// What must follow from an input.
 pub(super) enum Expected {
@@ -19,9 +26,13 @@ pub(super) enum Expected {
     /// An answer at once, and nothing else.
     Connected(DialId, ConnectionId),
     /// These addresses are known to the dial afterwards.
-    Known(Group, Vec<Multiaddr>),
-    /// Nothing may change.
-    Ignored,
+    Known {
+        group: Group,
+        addresses: Vec<Multiaddr>,
+        by_caller: bool,
+    },
+    /// Nothing may be heard.
+    Silence(Promise),
     /// The wish is answered; it was the last one, or others go on.
     Left {
         dial: DialId,
@@ -50,9 +61,9 @@ impl Watch {
             DialerInput::Addresses { peer, addresses, .. } => {
                 let group = Group::Peer(*peer);
                 if self.is_wished(group) {
-                    Expected::Known(group, addresses.clone())
+                    Expected::Known { group, addresses: addresses.clone(), by_caller: false }
                 } else {
-                    Expected::Ignored
+                    IGNORED
                 }
             }
             DialerInput::Exhausted { peer, source } => {
@@ -61,12 +72,10 @@ impl Watch {
                 }
                 Expected::Nothing
             }
-            DialerInput::LookedUp { lookup, .. } => {
-                self.lookups.remove(lookup);
-                Expected::Nothing
-            }
+            DialerInput::LookedUp { lookup, .. } => self.note_records(*lookup),
+            DialerInput::Upgrading { attempt } => self.note_upgrading(*attempt),
             DialerInput::Succeeded { attempt, connection, peer } => {
-                let Some(&(group, _)) = self.attempts.get(attempt) else { return Expected::Ignored };
+                let Some(&(group, _)) = self.attempts.get(attempt) else { return IGNORED };
                 if matches!(group, Group::Peer(expected) if expected != *peer) {
                     return Expected::WrongPeer(*connection);
                 }
@@ -74,7 +83,7 @@ impl Watch {
                 let wishes = &self.wishes_of(group) | &self.wishes_of(Group::Peer(*peer));
                 Expected::Reached { promise: Promise::SuccessAnswersAll, wishes, connection: *connection }
             }
-            DialerInput::Failed { attempt, .. } if !self.attempts.contains_key(attempt) => Expected::Ignored,
+            DialerInput::Failed { attempt, .. } if !self.attempts.contains_key(attempt) => IGNORED,
             DialerInput::Failed { .. } => Expected::Nothing,
             DialerInput::Connected { connection, peer } => {
                 self.failures.reached(*peer);
@@ -83,7 +92,7 @@ impl Watch {
             }
             DialerInput::Listening { addresses } => {
                 self.is_listening = !addresses.is_empty();
-                Expected::Ignored
+                IGNORED
             }
             DialerInput::ShutDown => {
                 self.is_shut_down = true;
@@ -123,10 +132,32 @@ impl Watch {
         let timeout = options.timeout.unwrap_or(self.config.dial_timeout).max(MIN_TIMEOUT);
         joined.wishes.insert(dial, self.now + timeout);
         joined.ignores_backoff |= options.ignore_backoff;
+        joined.by_callers += target.addresses.len();
         if target.peer.is_none() {
             self.anonymous.extend(target.addresses.iter().map(|address| (address.clone(), dial)));
         }
-        Expected::Known(group, target.addresses.clone())
+        Expected::Known { group, addresses: target.addresses.clone(), by_caller: true }
+    }
+
+    /// The addresses of a name are said at once, unless those of IPv6, which were asked for just before, are not known.
+    fn note_records(&mut self, lookup: LookupId) -> Expected {
+        let Some(question) = self.lookups.remove(&lookup) else { return Expected::Nothing };
+        let before = lookup.0.checked_sub(1).and_then(|before| self.lookups.get(&LookupId(before)));
+        let ip6 = Question { kind: RecordKind::Ip6, ..question };
+        if question.kind == RecordKind::Ip4 && before == Some(&ip6) {
+            Expected::Silence(Promise::Ip6HasTime)
+        } else {
+            Expected::Nothing
+        }
+    }
+
+    fn note_upgrading(&mut self, attempt: AttemptId) -> Expected {
+        if let Some((group, address)) = self.attempts.get(&attempt)
+            && let Some(dial) = self.dials.get_mut(group).filter(|_| is_public(address))
+        {
+            dial.upgrading = Some((attempt, self.now + UPGRADE_PAUSE));
+        }
+        Expected::Silence(Promise::UpgradesHaveTime)
     }
 
     fn note_cancel(&self, dial: DialId) -> Expected {
@@ -135,7 +166,7 @@ impl Watch {
                 let is_last = self.wishes_of(group).len() == 1;
                 Expected::Left { dial, group, is_last }
             }
-            None => Expected::Ignored,
+            None => IGNORED,
         }
     }
 
@@ -157,10 +188,12 @@ impl Watch {
                     format!("expected {answer:?}, not {outputs:?}")
                 })
             }
-            Expected::Known(group, addresses) => self.compare_known(group, &addresses),
-            Expected::Ignored => self.check(Promise::LosersAreCancelled, outputs.is_empty(), || {
-                format!("nothing should follow, not {outputs:?}")
-            }),
+            Expected::Known { group, addresses, by_caller } => {
+                self.compare_known(group, &addresses, by_caller)
+            }
+            Expected::Silence(promise) => {
+                self.check(promise, outputs.is_empty(), || format!("nothing should follow, not {outputs:?}"))
+            }
             Expected::Left { dial, group, is_last: false } => {
                 let answer = [DialerOutput::Finished { dial, result: Err(DialError::Cancelled) }];
                 self.check(Promise::LeavingIsPrivate, outputs == answer, || {
@@ -205,10 +238,12 @@ impl Watch {
     }
 
     /// None of what a dial was told is forgotten, unless it is over or had enough.
-    fn compare_known(&mut self, group: Group, told: &[Multiaddr]) -> Checked {
+    fn compare_known(&mut self, group: Group, told: &[Multiaddr], by_caller: bool) -> Checked {
         let Some(dial) = self.dials.get(&group).filter(|dial| dial.is_wished()) else { return Ok(()) };
         let is_too_many = |stage: &Stage| *stage == Stage::Failed(AttemptError::TooMany);
-        if dial.addresses.values().any(|address| is_too_many(&address.stage)) {
+        let has_room = by_caller && dial.by_callers <= self.config.max_addresses / 4;
+        let had_enough = dial.addresses.values().any(|address| is_too_many(&address.stage));
+        if had_enough && !has_room {
             return Ok(());
         }
         let is_name = |address: &Multiaddr| address.to_string().starts_with("/dns");
@@ -218,7 +253,8 @@ impl Watch {
         };
         let forgotten: Vec<_> = told.iter().filter(|address| !is_known(address)).collect();
         let (none, what) = (forgotten.is_empty(), format!("{group:?} does not know {forgotten:?}"));
-        self.check(Promise::EveryAddressOnce, none, || what)
+        let promise = if had_enough { Promise::CallersHaveRoom } else { Promise::EveryAddressOnce };
+        self.check(promise, none, || what)
     }
 
     /// Who is dialled, as far as an output says it.

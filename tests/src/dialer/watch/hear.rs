@@ -1,7 +1,7 @@
 //! What outputs say, and what may not be said.
 
 use super::records::{Address, Group, Key, Stage};
-use super::{Checked, Promise, Watch};
+use super::{Checked, Promise, Question, Watch};
 use crate::dialer::world::{cost, listening, owner_of_name, peer};
 use peerwork_core::address::{Multiaddr, Protocol};
 use peerwork_core::connection::ConnectionId;
@@ -42,9 +42,10 @@ impl Watch {
                 }
                 Ok(())
             }
-            DialerOutput::Lookup { lookup, name, .. } => {
+            DialerOutput::Lookup { lookup, name, kind } => {
                 if let Some(number) = owner_of_name(name) {
-                    self.lookups.insert(*lookup, Group::Peer(peer(number)));
+                    let group = Group::Peer(peer(number));
+                    self.lookups.insert(*lookup, Question { group, name: name.clone(), kind: *kind });
                 }
                 Ok(())
             }
@@ -61,11 +62,20 @@ impl Watch {
             self.step.held_back.push(key.1.clone());
         }
         let (group, address) = &key;
+        if let (AttemptState::Failed { error: AttemptError::Backoff { .. } }, Group::Peer(peer)) =
+            (state, group)
+        {
+            let has_failed = self.failures.has_failed(*peer, address);
+            self.check(Promise::BackoffIsKept, has_failed, || format!("{key:?} has not failed"))?;
+        }
         let known = self.dials.get(group).and_then(|dial| dial.addresses.get(address));
         let (due, stage) = known.map_or((self.now, None), |it| (it.due, Some(it.stage.clone())));
         let stage = match (state, stage) {
-            (AttemptState::Queued { delay, .. }, stage) => {
-                let is_fresh = stage.is_none_or(|stage| stage == Stage::Cancelled || stage.is_held_back());
+            (AttemptState::Queued { delay, source }, stage) => {
+                let is_fresh = stage.is_none_or(|stage| stage == Stage::Cancelled || stage.is_only_for_now());
+                if *source != AddressSource::Caller {
+                    self.dials.entry(*group).or_default().by_others.insert(address.clone());
+                }
                 self.check(Promise::EveryAddressOnce, is_fresh, || format!("{key:?} is queued again"))?;
                 let reason = self.why_undialable(&key.1);
                 self.check(Promise::UndialableIsRefused, reason.is_none(), || {
@@ -81,6 +91,14 @@ impl Watch {
             }
             (AttemptState::Waiting { .. } | AttemptState::Started, Some(Stage::Waiting)) => {
                 self.stage_after(state)
+            }
+            (AttemptState::Failed { error: AttemptError::Redundant }, stage) if !is_started(&stage) => {
+                let is_new = !stage.as_ref().is_some_and(Stage::is_live);
+                self.step.redundant.push((key.clone(), is_new));
+                if stage == Some(Stage::Waiting) {
+                    self.model.release(&key);
+                }
+                Stage::Failed(AttemptError::Redundant)
             }
             (AttemptState::Failed { error }, None | Some(Stage::Cancelled)) => Stage::Failed(error.clone()),
             (AttemptState::Failed { error }, Some(Stage::Failed(_))) => Stage::Failed(error.clone()),
@@ -140,7 +158,12 @@ impl Watch {
         if is_early {
             self.step.early.insert(key.0, due);
         }
-        let (is_due, now) = (due <= self.now, self.now);
+        let (is_due, now, upgrading) = (due <= self.now, self.now, dial.upgrading);
+        if let Some((_, end)) = upgrading {
+            self.check(Promise::UpgradesHaveTime, end <= now, || {
+                format!("{key:?} does not wait for {upgrading:?}")
+            })?;
+        }
         self.check(Promise::DelaysAreKept, is_due || is_early, || {
             format!("{key:?} is due at {due:?}, not at {now:?}")
         })
@@ -166,6 +189,9 @@ impl Watch {
         self.model.release(key);
         if let Some(attempt) = attempt {
             self.attempts.remove(&attempt);
+            if let Some(dial) = self.dials.get_mut(&key.0) {
+                dial.upgrading.take_if(|(of, _)| *of == attempt);
+            }
         }
     }
 
@@ -234,16 +260,26 @@ impl Watch {
         let is_expecting = dial.is_busy()
             || !dial.asking.is_empty()
             || dial.asked != sources
-            || self.lookups.values().any(|of| *of == group);
+            || self.lookups.values().any(|question| question.group == group);
         let failed = |(address, it): (&Multiaddr, &Address)| match &it.stage {
             Stage::Failed(error) => Some((address.clone(), error.clone())),
             _ => None,
         };
+        // A name that was one too many may have found room later, which nobody says.
+        let is_certain = |(address, error): &(Multiaddr, AttemptError)| {
+            *error != AttemptError::TooMany || !address.to_string().starts_with("/dns")
+        };
         let mut failed: Vec<_> = dial.addresses.iter().filter_map(failed).collect();
         let mut listed = listed.to_vec();
+        failed.retain(is_certain);
+        listed.retain(is_certain);
         failed.sort_by(|one, other| one.0.cmp(&other.0));
         listed.sort_by(|one, other| one.0.cmp(&other.0));
         let what = format!("expecting more: {is_expecting}; listed: {listed:?}; failed: {failed:?}");
         self.check(Promise::FailsWhenExhausted, !is_expecting && listed == failed, || what)
     }
+}
+
+fn is_started(stage: &Option<Stage>) -> bool {
+    matches!(stage, Some(Stage::Started { .. }))
 }

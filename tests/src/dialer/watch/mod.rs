@@ -12,7 +12,7 @@ use holes::Holes;
 use peerwork_core::address::Multiaddr;
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::swarm::dialer::{
-    AttemptId, DialError, DialId, Dialer, DialerConfig, DialerInput, DialerOutput, LookupId,
+    AttemptId, DialError, DialId, Dialer, DialerConfig, DialerInput, DialerOutput, LookupId, RecordKind,
 };
 use peerwork_core::time::Instant;
 use records::{Dial, Failures, Group, Key};
@@ -32,7 +32,7 @@ pub struct Watch {
     /// The started attempts that have not ended.
     attempts: BTreeMap<AttemptId, Key>,
     /// The questions to the name service without an answer.
-    lookups: BTreeMap<LookupId, Group>,
+    lookups: BTreeMap<LookupId, Question>,
     /// Whose addresses are those of dials to whoever is there.
     anonymous: BTreeMap<Multiaddr, DialId>,
     model: Model<Group, Key>,
@@ -45,6 +45,14 @@ pub struct Watch {
     tally: Tally,
 }
 
+/// A question to the name service.
+#[derive(Debug, PartialEq)]
+struct Question {
+    group: Group,
+    name: String,
+    kind: RecordKind,
+}
+
 /// What happened in one step.
 #[derive(Debug, Default)]
 struct Step {
@@ -52,6 +60,8 @@ struct Step {
     busy: BTreeSet<Group>,
     /// What became known, and its delay.
     queued: Vec<(Key, Duration)>,
+    /// What was refused as redundant, and whether it was new.
+    redundant: Vec<(Key, bool)>,
     /// What was refused for the sake of its kind.
     held_back: Vec<Multiaddr>,
     /// The dials whose addresses of this time may start early, since nothing of theirs was in flight.
@@ -116,6 +126,8 @@ impl Watch {
         if let Some(expected) = expected {
             self.compare(expected, outputs)?;
         }
+        self.check_redundant()?;
+        self.check_room()?;
         self.check_ranks(input)?;
         self.check_black_holes()?;
         self.check_ends()?;

@@ -27,6 +27,12 @@ pub(super) struct Dial {
     /// Who was asked for addresses, and who has yet to answer.
     pub(super) asked: BTreeSet<AddressSource>,
     pub(super) asking: BTreeSet<AddressSource>,
+    /// The attempt on a public address that was the last to be upgraded, and until when others wait for it.
+    pub(super) upgrading: Option<(AttemptId, Instant)>,
+    /// What others than callers told, as far as it was queued.
+    pub(super) by_others: BTreeSet<Multiaddr>,
+    /// How many addresses callers told.
+    pub(super) by_callers: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,8 +61,9 @@ impl Stage {
     }
 
     /// Whether it was refused only for now.
-    pub(super) fn is_held_back(&self) -> bool {
-        matches!(self, Self::Failed(AttemptError::Backoff { .. } | AttemptError::BlackHole))
+    pub(super) fn is_only_for_now(&self) -> bool {
+        use AttemptError::{Backoff, BlackHole, TooMany};
+        matches!(self, Self::Failed(Backoff { .. } | BlackHole | TooMany))
     }
 }
 
@@ -71,6 +78,12 @@ impl Dial {
 
     pub(super) fn in_flight(&self) -> usize {
         self.addresses.values().filter(|address| address.stage.is_in_flight()).count()
+    }
+
+    /// Whether a better address of the same port waits or is in flight.
+    pub(super) fn is_redundant(&self, address: &Multiaddr) -> bool {
+        let better = better(address).and_then(|better| self.addresses.get(&better));
+        better.is_some_and(|it| it.stage.is_live())
     }
 
     /// The earliest time of what is queued.
@@ -113,6 +126,11 @@ impl Failures {
         self.failed.retain(|(of, _), _| *of != peer);
     }
 
+    /// Whether it may be in backoff.
+    pub(super) fn has_failed(&self, peer: PeerId, address: &Multiaddr) -> bool {
+        self.failed.contains_key(&(peer, address.clone()))
+    }
+
     pub(super) fn earliest(&self, peer: PeerId, address: &Multiaddr) -> Instant {
         match self.failed.get(&(peer, address.clone())) {
             Some(&(failures, at)) => at + self.backoff(failures),
@@ -130,6 +148,16 @@ pub(super) fn is_private(address: &Multiaddr) -> bool {
 /// Of the addresses that are drawn.
 pub(super) fn is_public(address: &Multiaddr) -> bool {
     !is_relayed(address) && !is_private(address)
+}
+
+/// The address beside which one that is drawn is redundant.
+fn better(address: &Multiaddr) -> Option<Multiaddr> {
+    let mut better = address.clone();
+    match better.pop()? {
+        Protocol::Ws(_) | Protocol::WebTransport => Some(better),
+        Protocol::Quic => Some(better.with(Protocol::QuicV1)),
+        _ => None,
+    }
 }
 
 /// The port of an address that is only TCP, and whether it is IPv6.

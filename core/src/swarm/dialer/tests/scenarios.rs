@@ -193,6 +193,59 @@ fn a_flood_of_addresses_is_cut_off() {
 }
 
 #[test]
+fn others_leave_room_for_the_caller() {
+    let at_port = |port| address(&format!("/ip4/9.9.9.9/tcp/{port}"));
+    for (max_addresses, of_others, of_caller) in
+        [(100, 75, 25), (8, 6, 2), (4, 3, 1), (3, 3, 0), (1, 1, 0), (0, 1, 0)]
+    {
+        let mut world = World::new(DialerConfig { max_addresses, ..DialerConfig::default() });
+        world.dial(0, peer(1));
+        for source in [AddressSource::Book, AddressSource::Routing, AddressSource::Peer] {
+            let flood = (1..=500).map(far).collect();
+            world.input(DialerInput::Addresses { peer: peer(1), source, addresses: flood });
+        }
+        let queued = |output| match output {
+            DialerOutput::Progress(DialProgress { state: AttemptState::Queued { source, .. }, .. }) => {
+                Some(source)
+            }
+            _ => None,
+        };
+        let is_callers = |(_, source): &(Duration, AddressSource)| *source == AddressSource::Caller;
+        let before = world.take(queued);
+        assert_eq!((before.len(), before.iter().any(is_callers)), (of_others, false), "{max_addresses}");
+        world.dial(1, at(peer(1), (1..=500).map(at_port)));
+        let after = world.take(queued);
+        assert_eq!((after.len(), after.iter().all(is_callers)), (of_caller, true), "{max_addresses}");
+    }
+}
+
+#[test]
+fn what_is_next_waits_for_an_upgrade() {
+    let refuses = |after| Host::Refuses(millis(after));
+    for (hosts, upgrading, expected) in [
+        // The next one is due after 250 ms.
+        (vec![], (far(1), 100), vec![(0, far(1)), (350, far(2))]),
+        (vec![], (far(1), 10), vec![(0, far(1)), (260, far(2))]),
+        // It fails meanwhile.
+        (vec![(far(1), refuses(300))], (far(1), 100), vec![(0, far(1)), (300, far(2))]),
+        // Private ones are not waited for.
+        (vec![], (near(1), 10), vec![(0, near(1)), (30, near(2))]),
+    ] {
+        let mut world = World::with(hosts);
+        let next = if upgrading.0 == far(1) { far(2) } else { near(2) };
+        world.dial(0, at(peer(1), [upgrading.0.clone(), next]));
+        world.run_until(millis(upgrading.1));
+        world.input(DialerInput::Upgrading { attempt: AttemptId(0) });
+        // Of none, or of one that was not started.
+        world.input(DialerInput::Upgrading { attempt: AttemptId(7) });
+        world.run_until(secs(2));
+        let expected: Vec<_> =
+            expected.into_iter().map(|(after, address)| (millis(after), address)).collect();
+        assert_eq!(world.take_starts(), expected, "{upgrading:?}");
+    }
+}
+
+#[test]
 fn the_first_success_cancels_the_losers_and_hands_their_tokens_on() {
     let config = DialerConfig { max_descriptors: 3, ..DialerConfig::default() };
     let mut world = World::new(config);
@@ -273,4 +326,47 @@ fn whoever_is_there_is_found_for_those_who_look_for_him() {
     let answers = world.take_answers();
     assert_eq!(answers, [(millis(1), 1, Ok(ConnectionId(0))), (millis(1), 0, Ok(ConnectionId(0)))]);
     world.expect_quiet();
+}
+
+#[test]
+fn a_redundant_address_gives_way_unless_it_has_been_started() {
+    let (plain, layered) = (far(7), address("/ip4/1.2.3.4/tcp/7/ws"));
+    for (max_descriptors, told, expected, is_refused) in [
+        // Together, or the better one first.
+        (9, [vec![layered.clone(), plain.clone()], vec![]], vec![(0, plain.clone())], true),
+        (9, [vec![plain.clone()], vec![layered.clone()]], vec![(0, plain.clone())], true),
+        // The better one comes later: the time of the other one has not come, or it waits for a token, or has been started.
+        (
+            9,
+            [vec![far(1), layered.clone()], vec![plain.clone()]],
+            vec![(0, far(1)), (450, plain.clone())],
+            true,
+        ),
+        (
+            1,
+            [vec![near(1), layered.clone()], vec![plain.clone()]],
+            vec![(0, near(1)), (5_000, plain.clone())],
+            true,
+        ),
+        (9, [vec![layered.clone()], vec![plain.clone()]], vec![(0, layered.clone()), (200, plain)], false),
+    ] {
+        let mut world = World::new(DialerConfig { max_descriptors, ..DialerConfig::default() });
+        let [first, then] = told.clone();
+        world.dial(0, at(peer(1), first));
+        world.run_until(millis(200));
+        world.input(DialerInput::Addresses { peer: peer(1), source: AddressSource::Peer, addresses: then });
+        world.run_until(secs(6));
+        let refused = |(_, output): &(Duration, DialerOutput)| match output {
+            DialerOutput::Progress(DialProgress {
+                address, state: AttemptState::Failed { error }, ..
+            }) => *address == layered && *error == AttemptError::Redundant,
+            _ => false,
+        };
+        assert_eq!(world.log.iter().any(refused), is_refused, "{told:?}");
+        let expected: Vec<_> =
+            expected.into_iter().map(|(after, address)| (millis(after), address)).collect();
+        assert_eq!(world.take_starts(), expected, "{told:?}");
+        world.input(DialerInput::Cancel { dial: DialId(0) });
+        world.expect_quiet();
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::addresses::{Gate, Scope, split};
 use super::super::black_hole::BlackHoles;
+use super::super::filter::redundant;
 use super::super::names::{Name, Question};
 use super::super::ranking::delays;
 use super::*;
@@ -58,6 +59,47 @@ fn delays_are_those_of_happy_eyeballs() {
         let addresses: Vec<_> = addresses.iter().map(|text| address(text)).collect();
         let expected: Vec<_> = expected.iter().copied().map(millis).collect();
         assert_eq!(delays(&addresses.iter().collect::<Vec<_>>()), expected, "{addresses:?}");
+    }
+}
+
+#[test]
+fn what_better_addresses_make_redundant() {
+    let plain = "/ip4/1.2.3.4/tcp/1";
+    let quic = "/ip4/1.2.3.4/udp/1/quic-v1";
+    for (better, other, is_redundant) in [
+        (plain, "/ip4/1.2.3.4/tcp/1/ws", true),
+        (plain, "/ip4/1.2.3.4/tcp/1/x-parity-ws/%2Fpath", true),
+        (plain, "/ip4/1.2.3.4/tcp/1/wss", true),
+        (plain, "/ip4/1.2.3.4/tcp/1/tls/ws", true),
+        (plain, "/ip4/1.2.3.4/tcp/1/tls/sni/example.com/ws", true),
+        (quic, "/ip4/1.2.3.4/udp/1/quic", true),
+        (quic, "/ip4/1.2.3.4/udp/1/quic-v1/webtransport", true),
+        (quic, "/ip4/1.2.3.4/udp/1/quic/webtransport", true),
+        ("/ip6/2001:db8::1/tcp/1", "/ip6/2001:db8::1/tcp/1/ws", true),
+        ("/ip6zone/a/ip6/fe80::1/tcp/1", "/ip6zone/a/ip6/fe80::1/tcp/1/ws", true),
+        // At another port, address or zone, or over another protocol.
+        (plain, "/ip4/1.2.3.4/tcp/2/ws", false),
+        (plain, "/ip4/1.2.3.5/tcp/1/ws", false),
+        ("/ip6zone/a/ip6/fe80::1/tcp/1", "/ip6zone/b/ip6/fe80::1/tcp/1/ws", false),
+        (plain, "/ip4/1.2.3.4/udp/1/quic-v1/webtransport", false),
+        (quic, "/ip4/1.2.3.4/tcp/1/ws", false),
+        // Neither is better.
+        (plain, "/ip4/1.2.3.4/tcp/1/tls", false),
+        (plain, "/ip4/1.2.3.4/tcp/1/http", false),
+        ("/ip4/1.2.3.4/tcp/1/tls", "/ip4/1.2.3.4/tcp/1/ws", false),
+        ("/ip4/1.2.3.4/tcp/1/ws", "/ip4/1.2.3.4/tcp/1/wss", false),
+        ("/ip4/1.2.3.4/udp/1/quic", "/ip4/1.2.3.4/udp/1/quic/webtransport", false),
+        (quic, "/ip4/1.2.3.4/udp/1/webrtc-direct", false),
+        // Behind a relay it is the relay's matter.
+        (plain, "/ip4/1.2.3.4/tcp/1/ws/p2p-circuit", false),
+        ("/ip4/1.2.3.4/tcp/1/p2p-circuit", "/ip4/1.2.3.4/tcp/1/ws", false),
+    ] {
+        let (better, other) = (address(better), address(other));
+        let expected = |place| if is_redundant { vec![place] } else { vec![] };
+        assert_eq!(redundant(&[(None, &better), (None, &other)]), expected(1), "{other} beside {better}");
+        assert_eq!(redundant(&[(None, &other), (None, &better)]), expected(0), "{better} after {other}");
+        let of_others = [(Some(peer(1)), &better), (Some(peer(2)), &other), (None, &other)];
+        assert_eq!(redundant(&of_others), Vec::<usize>::new(), "{other} of another peer");
     }
 }
 

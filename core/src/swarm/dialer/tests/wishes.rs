@@ -235,3 +235,64 @@ fn names_that_lie_or_lead_nowhere_have_a_cause() {
     );
     world.expect_quiet();
 }
+
+#[test]
+fn ip4_addresses_wait_a_moment_for_ip6_addresses() {
+    let [ip4, ip6] = ["/ip4/1.2.3.4/tcp/1", "/ip6/2001:db8::7/tcp/1"].map(address);
+    let addresses = |ip: &str| Records::Addresses(vec![ip.parse().unwrap()]);
+    let (a, aaaa) = ((1, addresses("1.2.3.4")), (0, addresses("2001:db8::7")));
+    let (none, late) = ((0, Records::Addresses(vec![])), (1, Records::Addresses(vec![])));
+    let both = vec![(0, ip6.clone()), (250, ip4.clone())];
+    let after = |start: u64, starts: Vec<(u64, Multiaddr)>| -> Vec<(Duration, Multiaddr)> {
+        starts.into_iter().map(|(at, address)| (millis(start + at), address)).collect()
+    };
+    for (resolution_delay, told, answers, expected) in [
+        // IPv6 in time, or too late, or never.
+        (50, "/dns/a.com/tcp/1", [(0, a.clone()), (49, aaaa.clone())], after(49, both.clone())),
+        (
+            50,
+            "/dns/a.com/tcp/1",
+            [(0, a.clone()), (300, aaaa.clone())],
+            after(50, vec![(0, ip4.clone()), (250, ip6.clone())]),
+        ),
+        (50, "/dns/a.com/tcp/1", [(0, a.clone()), (20, none.clone())], after(20, vec![(0, ip4.clone())])),
+        (50, "/dns/a.com/tcp/1", [(5, a.clone()), (900, none.clone())], after(55, vec![(0, ip4.clone())])),
+        // IPv6 first, or nothing of IPv4.
+        (50, "/dns/a.com/tcp/1", [(0, aaaa.clone()), (0, a.clone())], after(0, both)),
+        (50, "/dns/a.com/tcp/1", [(0, late), (10, aaaa.clone())], after(10, vec![(0, ip6.clone())])),
+        // No wait is wanted, or nothing to wait for.
+        (0, "/dns/a.com/tcp/1", [(0, a.clone()), (10, aaaa)], after(0, vec![(0, ip4.clone()), (10, ip6)])),
+        (50, "/dns4/a.com/tcp/1", [(0, (0, a.1)), (1, none)], after(0, vec![(0, ip4)])),
+    ] {
+        let mut world = World::new(DialerConfig {
+            resolution_delay: millis(resolution_delay),
+            ..DialerConfig::default()
+        });
+        world.dial(0, at(peer(1), [address(told)]));
+        for (at, (lookup, records)) in answers.clone() {
+            world.run_until(millis(at));
+            answer(&mut world, lookup, records);
+        }
+        world.run_until(secs(2));
+        assert_eq!(world.take_starts(), expected, "{told}: {answers:?}");
+        world.input(DialerInput::Cancel { dial: DialId(0) });
+        world.expect_quiet();
+    }
+}
+
+#[test]
+fn nothing_is_left_of_addresses_that_wait_when_the_dial_ends() {
+    let mut world = World::new(DialerConfig { max_addresses: 8, ..DialerConfig::default() });
+    world.dial(0, at(peer(1), [address("/dns/a.com/tcp/1")]));
+    let many = (1..=255).map(|last| std::net::IpAddr::from([1, 2, 3, last])).collect();
+    answer(&mut world, 1, Records::Addresses(many));
+    world.run_until(millis(49));
+    assert_eq!(world.take_starts(), []);
+    world.run_until(millis(50));
+    assert_eq!(world.take_starts().len(), 1);
+    world.dial(1, at(peer(2), [address("/dns/a.com/tcp/1")]));
+    answer(&mut world, 3, Records::Addresses(vec!["1.2.3.4".parse().unwrap()]));
+    world.input(DialerInput::Cancel { dial: DialId(0) });
+    world.input(DialerInput::Cancel { dial: DialId(1) });
+    world.expect_quiet();
+}
