@@ -24,8 +24,10 @@ use crate::machine::{Blame, Machine};
 use crate::muxer::{ResetCause, StreamId};
 use crate::negotiation::{ProtocolId, join};
 use crate::security::Role;
+use crate::swarm::{DialError, DialOptions, DialTarget};
 use crate::time::Instant;
 use bytes::Bytes;
+use identify::IdentifyInfo;
 use multiaddr::Multiaddr;
 use smallvec::SmallVec;
 use std::fmt::Debug;
@@ -107,7 +109,8 @@ pub struct StreamKey {
     pub stream: StreamId,
 }
 
-/// A request to open a stream. Chosen by the protocol that asks, from a counter of its own.
+/// A request to open a stream, or to dial. Chosen by whoever asks, from a counter of his own; streams and dials do not mind each other's
+/// ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
@@ -217,6 +220,31 @@ pub enum FromSwarm<C> {
         /// Whom.
         peer: PeerId,
     },
+    /// A peer told what it is: a mounted protocol said so with [`ToSwarm::Identified`].
+    Identified {
+        /// On which connection, which is open.
+        connection: ConnectionId,
+        /// Who.
+        peer: PeerId,
+        /// What. After the first time on a connection nothing missing has changed: see [`IdentifyInfo::update`].
+        info: Arc<IdentifyInfo>,
+    },
+    /// The connection is there. The outcome of [`ToSwarm::Dial`].
+    Dialed {
+        /// The request.
+        request: RequestId,
+        /// The connection, which is open. A new one was reported before.
+        connection: ConnectionId,
+        /// Who is at the other end, proven.
+        peer: PeerId,
+    },
+    /// There is no connection. The other outcome of [`ToSwarm::Dial`].
+    DialFailed {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        error: DialError,
+    },
 }
 
 /// What a protocol wants from the swarm.
@@ -279,7 +307,7 @@ pub enum ToSwarm<E> {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Addresses at which a peer may be. A dial that is under way tries them.
+    /// Addresses at which a peer may be. A dial that is under way tries them, and the peer book notes them.
     Addresses {
         /// Whose.
         peer: PeerId,
@@ -290,6 +318,35 @@ pub enum ToSwarm<E> {
     FindFinished {
         /// Whom.
         peer: PeerId,
+    },
+    /// A peer told what it is. The peer book notes it, a dial to the peer that is under way tries its addresses, and all mounted
+    /// protocols hear it ([`FromSwarm::Identified`]). Counts for nothing if the connection is not open, or not to this peer.
+    Identified {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Who.
+        peer: PeerId,
+        /// What.
+        info: Arc<IdentifyInfo>,
+    },
+    /// Connect. Answered by [`FromSwarm::Dialed`] or [`FromSwarm::DialFailed`], exactly once, and at once where nothing is to be done.
+    ///
+    /// It is a dial like the user's, and shares all limits with them: at most
+    /// [`max_dials`](crate::swarm::DialerConfig::max_dials) wait for a connection, so a protocol that dials whomever it hears of bounds
+    /// its dials itself, or the user's fail.
+    Dial {
+        /// Comes back in the answer. An id that is waiting for its answer is refused, with [`DialError::IdReused`].
+        request: RequestId,
+        /// Whom and where.
+        target: DialTarget,
+        /// When, and for how long.
+        options: DialOptions,
+    },
+    /// The connection that was asked for with [`ToSwarm::Dial`] is no longer wanted. If the request has no answer yet,
+    /// [`FromSwarm::DialFailed`] follows with [`DialError::Cancelled`]; what others wish goes on.
+    CancelDial {
+        /// Which request.
+        request: RequestId,
     },
 }
 

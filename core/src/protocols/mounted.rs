@@ -225,6 +225,9 @@ impl<C> FromSwarm<C> {
             Self::StreamClosed { stream, cause } => FromSwarm::StreamClosed { stream, cause },
             Self::FindPeer { peer } => FromSwarm::FindPeer { peer },
             Self::StopFinding { peer } => FromSwarm::StopFinding { peer },
+            Self::Identified { connection, peer, info } => FromSwarm::Identified { connection, peer, info },
+            Self::Dialed { request, connection, peer } => FromSwarm::Dialed { request, connection, peer },
+            Self::DialFailed { request, error } => FromSwarm::DialFailed { request, error },
         }
     }
 }
@@ -246,6 +249,9 @@ impl<E> ToSwarm<E> {
             Self::Disconnect { connection } => ToSwarm::Disconnect { connection },
             Self::Addresses { peer, addresses } => ToSwarm::Addresses { peer, addresses },
             Self::FindFinished { peer } => ToSwarm::FindFinished { peer },
+            Self::Identified { connection, peer, info } => ToSwarm::Identified { connection, peer, info },
+            Self::Dial { request, target, options } => ToSwarm::Dial { request, target, options },
+            Self::CancelDial { request } => ToSwarm::CancelDial { request },
         }
     }
 }

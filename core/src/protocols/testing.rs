@@ -337,7 +337,11 @@ impl<P: Protocol> Sky<P> {
                     self.stream(stream);
                     self.streams.remove(&stream);
                 }
+                // Known of a peer, whose connection may be gone by now.
+                ToSwarm::Identified { .. } => {}
                 ToSwarm::IntoRaw { .. }
+                | ToSwarm::Dial { .. }
+                | ToSwarm::CancelDial { .. }
                 | ToSwarm::KeepAlive { .. }
                 | ToSwarm::Disconnect { .. }
                 | ToSwarm::Addresses { .. }

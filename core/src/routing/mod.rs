@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// How many questions may be open; a further one fails with [`FindError::TooMany`].
+/// How many questions may be open. A further one of the user's fails with [`FindError::TooMany`]; the peer of a dial waits for a place
+/// instead, as long as the dial lasts, so no more wait than the [dialer](crate::swarm::DialerConfig::max_dials) has dials. Stops whoever
+/// makes this node dial unknown peers from flooding the sources.
 pub const MAX_QUERIES: usize = 256;
 
 /// How many addresses of a peer are passed on in one query; further ones are dropped, so that a source that lies cannot flood the
@@ -156,6 +158,8 @@ pub struct Routing {
     sources: Vec<Box<dyn PeerRouting>>,
     /// By what the sources know them as.
     queries: BTreeMap<QueryId, Query>,
+    /// The peers of dials for which there is no place among them, the first one first.
+    waiting: BTreeMap<QueryId, PeerId>,
     /// Who waits for which query.
     askers: BTreeMap<Asker, QueryId>,
     next_query: u64,
@@ -197,7 +201,7 @@ impl Routing {
                     self.outputs.push_back(ToSwarm::Event(RoutingEvent::Failed { query, error }));
                 }
             }
-            RoutingCommand::Cancel { query } => self.cancel(Asker::User(query), now),
+            RoutingCommand::Cancel { query } => self.cancel(query, now),
         }
     }
 
@@ -211,50 +215,90 @@ impl Routing {
         if self.askers.contains_key(&asker) {
             return Err(FindError::IdInUse);
         }
-        if self.queries.len() >= MAX_QUERIES {
+        let has_place = self.queries.len() < MAX_QUERIES;
+        if !has_place && matches!(asker, Asker::User(_)) {
             return Err(FindError::TooMany);
         }
         let query = QueryId(self.next_query);
         self.next_query += 1;
         self.askers.insert(asker, query);
+        if has_place {
+            self.ask(query, asker, peer, now);
+        } else {
+            self.waiting.insert(query, peer);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, query: QueryId, asker: Asker, peer: PeerId, now: Instant) {
         let asked = (0..self.sources.len()).collect();
         self.queries.insert(query, Query { asker, peer, asked, told: BTreeSet::new() });
         self.timers.set(query, Some(Deadline::new(now + QUERY_TIMEOUT, "peer routing timeout")));
         for source in &mut self.sources {
             source.handle_input(RoutingInput::Find { query, peer }, now);
         }
-        Ok(())
     }
 
-    fn cancel(&mut self, asker: Asker, now: Instant) {
-        if let Some(&query) = self.askers.get(&asker) {
+    /// Asks for those who wait, as far as there is a place now. Whether there was one.
+    fn ask_next(&mut self, now: Instant) -> bool {
+        let mut has_asked = false;
+        while self.queries.len() < MAX_QUERIES
+            && let Some((query, peer)) = self.waiting.pop_first()
+        {
+            self.ask(query, Asker::Dial(peer), peer, now);
+            has_asked = true;
+        }
+        has_asked
+    }
+
+    fn cancel(&mut self, query: QueryId, now: Instant) {
+        if let Some(&query) = self.askers.get(&Asker::User(query)) {
+            let answer = self.give_up(query, now);
+            self.outputs.extend(answer);
+        }
+    }
+
+    /// Nobody waits for where a peer is. Nothing is answered: by then the swarm might have asked again.
+    fn stop_finding(&mut self, peer: PeerId, now: Instant) {
+        let asker = Asker::Dial(peer);
+        let Some(&query) = self.askers.get(&asker) else { return };
+        if self.waiting.remove(&query).is_some() {
+            self.askers.remove(&asker);
+        } else {
             self.give_up(query, now);
         }
     }
 
-    /// Ends a query whose sources may still be at work.
-    fn give_up(&mut self, query: QueryId, now: Instant) {
-        if let Some(Query { asked, .. }) = self.queries.get(&query) {
-            for &source in asked {
-                self.sources[source].handle_input(RoutingInput::Cancel { query }, now);
-            }
-            self.finish(query);
+    /// Ends a query whose sources may still be at work. Returns its answer.
+    fn give_up(&mut self, query: QueryId, now: Instant) -> Option<ToSwarm<RoutingEvent>> {
+        for &source in &self.queries.get(&query)?.asked {
+            self.sources[source].handle_input(RoutingInput::Cancel { query }, now);
         }
+        self.end(query)
     }
 
-    fn finish(&mut self, query: QueryId) {
+    /// Ends a query. Returns its answer.
+    fn end(&mut self, query: QueryId) -> Option<ToSwarm<RoutingEvent>> {
         self.timers.set(query, None);
-        if let Some(Query { asker, peer, .. }) = self.queries.remove(&query) {
-            self.askers.remove(&asker);
-            self.outputs.push_back(match asker {
-                Asker::User(query) => ToSwarm::Event(RoutingEvent::Finished { query, peer }),
-                Asker::Dial(peer) => ToSwarm::FindFinished { peer },
-            });
+        let Query { asker, peer, .. } = self.queries.remove(&query)?;
+        self.askers.remove(&asker);
+        Some(match asker {
+            Asker::User(query) => ToSwarm::Event(RoutingEvent::Finished { query, peer }),
+            Asker::Dial(peer) => ToSwarm::FindFinished { peer },
+        })
+    }
+
+    /// Takes what the sources have to say, until there is nothing more to ask them.
+    fn collect(&mut self, now: Instant) {
+        loop {
+            self.hear();
+            if !self.ask_next(now) {
+                return;
+            }
         }
     }
 
-    /// Takes what the sources have to say.
-    fn collect(&mut self) {
+    fn hear(&mut self) {
         for index in 0..self.sources.len() {
             while let Some(output) = self.sources[index].poll_output() {
                 match output {
@@ -289,7 +333,8 @@ impl Routing {
             && state.asked.remove(&source)
             && state.asked.is_empty()
         {
-            self.finish(query);
+            let answer = self.end(query);
+            self.outputs.extend(answer);
         }
     }
 }
@@ -307,10 +352,10 @@ impl Machine for Routing {
                     self.outputs.push_back(ToSwarm::FindFinished { peer });
                 }
             }
-            FromSwarm::StopFinding { peer } => self.cancel(Asker::Dial(peer), now),
+            FromSwarm::StopFinding { peer } => self.stop_finding(peer, now),
             _ => return,
         }
-        self.collect();
+        self.collect(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -318,11 +363,12 @@ impl Machine for Routing {
         for source in &mut self.sources {
             source.handle_timeout(now);
         }
-        self.collect();
+        self.collect(now);
         while let Some(query) = self.timers.pop_due(now) {
-            self.give_up(query, now);
+            let answer = self.give_up(query, now);
+            self.outputs.extend(answer);
         }
-        self.collect();
+        self.collect(now);
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
@@ -348,9 +394,14 @@ impl Protocol for Routing {
 
     fn shut_down(&mut self, now: Instant) {
         self.is_over = true;
+        for (_, peer) in std::mem::take(&mut self.waiting) {
+            self.askers.remove(&Asker::Dial(peer));
+            self.outputs.push_back(ToSwarm::FindFinished { peer });
+        }
         let queries: Vec<QueryId> = self.queries.keys().copied().collect();
         for query in queries {
-            self.give_up(query, now);
+            let answer = self.give_up(query, now);
+            self.outputs.extend(answer);
         }
     }
 }

@@ -167,3 +167,63 @@ fn a_node_that_shuts_down_ends_its_queries_first() {
     let (over, refused) = (SwarmOutput::Event(SwarmEvent::ShutDown), failed(2, FindError::ShutDown));
     assert_eq!(outputs, [SwarmOutput::Protocol(finished(1)), over, SwarmOutput::Protocol(refused)]);
 }
+
+/// Three peers more than may be looked for at once.
+fn strangers() -> Vec<PeerId> {
+    let stranger = |number: usize| {
+        let mut secret = [7; 32];
+        secret[..8].copy_from_slice(&number.to_be_bytes());
+        Keypair::ed25519_from_secret(&secret).public().to_peer_id()
+    };
+    (0..MAX_QUERIES + 3).map(stranger).collect()
+}
+
+/// The peers that the swarm is told nothing more of.
+fn done(routing: &mut Routing) -> Vec<PeerId> {
+    let outputs = std::iter::from_fn(|| routing.poll_output());
+    let done = |output| if let ToSwarm::FindFinished { peer } = output { peer } else { panic!("{output:?}") };
+    outputs.map(done).collect()
+}
+
+#[test]
+fn the_peers_of_dials_wait_for_a_place() {
+    let second = Duration::from_secs(1);
+    let mut routing = Routing::new(vec![slow(second, [])]);
+    let all = strangers();
+    for &peer in &all {
+        routing.handle_input(FromSwarm::FindPeer { peer }, NOW);
+    }
+    assert_eq!(find(&mut routing, 1), [failed(1, FindError::TooMany)], "the user does not wait");
+    // One that has a place, and one that waits, are not looked for any more: another one is asked for at once.
+    for peer in [all[0], all[MAX_QUERIES + 1]] {
+        routing.handle_input(FromSwarm::StopFinding { peer }, NOW);
+    }
+    assert_eq!(done(&mut routing), [], "and nobody is told");
+    routing.handle_timeout(NOW + second);
+    let mut at_once = done(&mut routing);
+    at_once.sort();
+    let mut expected = all[1..=MAX_QUERIES].to_vec();
+    expected.sort();
+    assert_eq!(at_once, expected);
+    routing.handle_timeout(NOW + second * 2);
+    assert_eq!(
+        done(&mut routing),
+        [all[MAX_QUERIES + 2]],
+        "the last one was asked for when places were free"
+    );
+    assert_eq!((routing.poll_timeout(), routing.askers.len()), (None, 0));
+}
+
+#[test]
+fn who_waits_when_the_node_shuts_down_is_answered() {
+    let mut routing = Routing::new(vec![slow(Duration::MAX, [])]);
+    let all = strangers();
+    for &peer in &all {
+        routing.handle_input(FromSwarm::FindPeer { peer }, NOW);
+    }
+    routing.shut_down(NOW);
+    assert_eq!(done(&mut routing).len(), all.len());
+    routing.handle_input(FromSwarm::FindPeer { peer: all[0] }, NOW);
+    assert_eq!(done(&mut routing), [all[0]]);
+    assert_eq!((routing.waiting.len(), routing.queries.len(), routing.askers.len()), (0, 0, 0));
+}

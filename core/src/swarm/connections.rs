@@ -343,6 +343,8 @@ impl<P: Protocols> Swarm<P> {
             security,
             muxer,
         });
+        let dialed = matches!(origin, Origin::Dial(_)).then_some(&remote_address);
+        self.note(peer, |book| book.connected(peer, dialed, now));
         self.broadcast(&Fact::Connected { connection: id, peer, role, remote_address, local_address }, now);
         let input = match origin {
             Origin::Dial(attempt) => {
@@ -391,6 +393,7 @@ impl<P: Protocols> Swarm<P> {
                         self.peers.remove(&peer);
                     }
                 }
+                self.note(peer, |book| book.disconnected(peer, now));
                 self.broadcast(&Fact::Disconnected { connection: id, peer }, now);
                 self.event(SwarmEvent::Disconnected { connection: id, peer, reason: error });
             }
@@ -407,6 +410,14 @@ impl<P: Protocols> Swarm<P> {
                 let is_direct = record.is_some_and(|record| !address::is_relayed(&record.remote_address));
                 (stays, is_direct, self.streams_on(id).total(), Reverse(id))
             }),
+        }
+    }
+
+    /// Who is at the other end, if the connection is open.
+    pub(super) fn peer_at(&self, id: ConnectionId) -> Option<PeerId> {
+        match self.record(id)?.state {
+            State::Open { peer, .. } => Some(peer),
+            State::Dialing { .. } | State::Upgrading(_) => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Dialling: between the user, the dialer and the driver.
+//! Dialling: between whoever wishes a connection, the dialer and the driver.
 
 use super::connections::{Origin, Record, State};
 use super::dialer::{
@@ -6,6 +6,7 @@ use super::dialer::{
     DialerOutput,
 };
 use super::limits::Direction;
+use super::wishes::Wisher;
 use super::{Multiaddr, Swarm, SwarmEvent, SwarmOutput};
 use crate::connection::{ConnectionError, ConnectionId, NodeMessage};
 use crate::identity::PeerId;
@@ -25,17 +26,49 @@ impl<P: Protocols> Swarm<P> {
     ) {
         let is_new = dial.0 >= self.ids.dial;
         self.ids.dial = self.ids.dial.max(dial.0.saturating_add(1));
-        if !is_new {
-            return self.event(SwarmEvent::DialFailed { dial, error: DialError::IdReused });
+        let wisher = Wisher::User(dial);
+        if is_new {
+            self.wish(wisher, target, options, now);
+        } else {
+            self.answer_wish(wisher, Err(DialError::IdReused), now);
         }
-        if let Some(peer) = target.peer
-            && let Err(denied) = self.access.check_peer(&peer)
-        {
-            return self.event(SwarmEvent::DialFailed { dial, error: denied.into() });
+    }
+
+    /// Somebody wants a connection.
+    pub(super) fn wish(&mut self, wisher: Wisher, target: DialTarget, options: DialOptions, now: Instant) {
+        let denied = target.peer.and_then(|peer| self.access.check_peer(&peer).err());
+        if let Some(denied) = denied {
+            return self.answer_wish(wisher, Err(denied.into()), now);
         }
+        let Some(dial) = self.wishes.add(wisher) else {
+            return self.answer_wish(wisher, Err(DialError::IdReused), now);
+        };
         let is_open = |id: &ConnectionId| self.record(*id).is_some_and(|record| !record.is_closing());
         let connected = target.peer.and_then(|peer| self.best_connection(peer)).filter(is_open);
         self.tell_dialer(DialerInput::Dial { dial, target, options, connected }, now);
+    }
+
+    /// Somebody wants it no longer.
+    pub(super) fn cancel_dial(&mut self, wisher: Wisher, now: Instant) {
+        if let Some(dial) = self.wishes.find(wisher) {
+            self.tell_dialer(DialerInput::Cancel { dial }, now);
+        }
+    }
+
+    /// Gives a wish its one answer.
+    fn answer_wish(&mut self, wisher: Wisher, result: Result<ConnectionId, DialError>, now: Instant) {
+        match (wisher, result) {
+            (Wisher::User(dial), Ok(connection)) => self.event(SwarmEvent::Dialed { dial, connection }),
+            (Wisher::User(dial), Err(error)) => self.event(SwarmEvent::DialFailed { dial, error }),
+            (Wisher::Protocol(index, request), Ok(connection)) => {
+                let peer =
+                    self.peer_at(connection).expect("the dialer answers with a connection that is open");
+                self.protocols.handle_fact(index, Fact::Dialed { request, connection, peer }, now);
+            }
+            (Wisher::Protocol(index, request), Err(error)) => {
+                self.protocols.handle_fact(index, Fact::DialFailed { request, error }, now);
+            }
+        }
     }
 
     /// Tells the dialer something, and does what it wants.
@@ -62,13 +95,13 @@ impl<P: Protocols> Swarm<P> {
                     }
                 }
                 DialerOutput::CancelAttempt { attempt } => self.cancel_attempt(attempt),
-                DialerOutput::Finished { dial, result: Ok(connection) } => {
-                    self.event(SwarmEvent::Dialed { dial, connection });
-                }
-                DialerOutput::Finished { dial, result: Err(error) } => {
-                    self.event(SwarmEvent::DialFailed { dial, error });
+                DialerOutput::Finished { dial, result } => {
+                    if let Some(wisher) = self.wishes.take(dial) {
+                        self.answer_wish(wisher, result, now);
+                    }
                 }
                 DialerOutput::Progress(progress) => {
+                    self.note_attempt(&progress, now);
                     if self.config.reports_attempts {
                         self.event(SwarmEvent::Dialing(progress));
                     }
@@ -134,17 +167,19 @@ impl<P: Protocols> Swarm<P> {
         }
     }
 
-    /// Asks the protocols that find peers. The swarm keeps no peer book, so a question to one is answered with nothing.
+    /// Asks the peer book, which answers at once, or the protocols that find peers.
     fn find_addresses(&mut self, peer: PeerId, source: AddressSource, now: Instant) {
-        if source == AddressSource::Routing {
+        if source == AddressSource::Book {
+            let addresses = self.book.addresses(peer, now);
+            self.dialer.handle_input(DialerInput::Addresses { peer, source, addresses }, now);
+        } else if !self.finders.is_empty() {
             for index in self.finders.clone() {
                 self.finding.insert((peer, index));
                 self.protocols.handle_fact(index, Fact::FindPeer { peer }, now);
             }
+            return;
         }
-        if self.finders_at_work(peer).is_empty() {
-            self.dialer.handle_input(DialerInput::Exhausted { peer, source }, now);
-        }
+        self.dialer.handle_input(DialerInput::Exhausted { peer, source }, now);
     }
 
     fn stop_finding(&mut self, peer: PeerId, now: Instant) {

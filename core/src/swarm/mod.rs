@@ -25,6 +25,14 @@
 //! closed unreported if the rules do not allow the peer, or if it has as many connections as one may. [`Watermarks`], where they are
 //! set, close the least useful connections when there are many; [`StandingChange`] says what peers are worth.
 //!
+//! # What it remembers of peers
+//!
+//! The [peer book](crate::peer_book) notes whom a connection was open to, by which address where we dialled it, and until when; what
+//! peers [tell](crate::protocols::ToSwarm::Identified) of themselves; and where protocols that
+//! [find peers](crate::protocols::Protocol::finds_peers) say that they are. An address that was dialled in vain is tried last from then on, and
+//! one where another peer answers is forgotten. So [dialling a peer](DialTarget) by its id alone finds whoever was met before. This node itself
+//! is not in its book.
+//!
 //! # Several connections to one peer
 //!
 //! They are equals: both sides open streams on any of them, and each lives and ends by itself. Two nodes that dial each other at the
@@ -37,6 +45,7 @@ mod counters;
 pub mod dialer;
 mod dialing;
 mod gate;
+mod learning;
 mod limits;
 mod ranges;
 mod standing;
@@ -46,6 +55,7 @@ mod tests;
 mod types;
 mod watermarks;
 mod why;
+mod wishes;
 
 pub use counters::{ByDirection, ClosedConnections, FailedIncoming, SwarmCounters};
 pub use dialer::{DialError, DialId, DialOptions, DialTarget, DialerConfig};
@@ -85,6 +95,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use streams::{Owner, PendingOpen};
 use watermarks::Trimming;
+use wishes::{Wisher, Wishes};
 
 /// How a swarm behaves.
 #[derive(Debug, Clone)]
@@ -93,7 +104,7 @@ pub struct SwarmConfig {
     pub connection: ConnectionConfig,
     /// How it dials.
     pub dialer: DialerConfig,
-    /// How many peers it remembers.
+    /// How many peers it remembers, and how much of each.
     pub peer_book: PeerBookConfig,
     /// Whether it tells how each address of a dial fares ([`SwarmEvent::Dialing`]): several events for each dial. Default: no.
     pub reports_attempts: bool,
@@ -155,6 +166,7 @@ pub struct Swarm<P: Protocols> {
     /// The wishes in `opens`, by what their owners call them.
     requests: BTreeSet<(Owner, RequestId)>,
     dialer: Dialer,
+    wishes: Wishes,
     book: PeerBook,
     /// The attempts that the dialer waits for.
     attempts: BTreeMap<AttemptId, ConnectionId>,
@@ -231,6 +243,7 @@ impl<P: Protocols> Swarm<P> {
             opens: BTreeMap::new(),
             requests: BTreeSet::new(),
             dialer,
+            wishes: Wishes::default(),
             book,
             attempts: BTreeMap::new(),
             finders,
@@ -327,12 +340,13 @@ impl<P: Protocols> Swarm<P> {
         self.standings.check(change)
     }
 
-    /// Who was heard of, and where they can be reached.
+    /// Who was heard of, and where they can be reached. See [what it remembers](self#what-it-remembers-of-peers).
     pub fn peer_book(&self) -> &PeerBook {
         &self.book
     }
 
-    /// To restore what was stored, to add and forget peers, and to take what is to be stored. A dial reads the book when it starts.
+    /// To restore what was stored, to add and forget peers, and to take what is to be stored. A dial that has read the book does not
+    /// read it again.
     pub fn peer_book_mut(&mut self) -> &mut PeerBook {
         &mut self.book
     }
@@ -494,7 +508,7 @@ impl<P: Protocols> Machine for Swarm<P> {
                 self.close_listener(listener, SwarmEvent::ListenerClosed { listener }, now);
             }
             SwarmInput::Dial { dial, target, options } => self.handle_dial(dial, target, options, now),
-            SwarmInput::CancelDial { dial } => self.tell_dialer(DialerInput::Cancel { dial }, now),
+            SwarmInput::CancelDial { dial } => self.cancel_dial(Wisher::User(dial), now),
             SwarmInput::LookedUp { lookup, result } => {
                 self.tell_dialer(DialerInput::LookedUp { lookup, result }, now);
             }

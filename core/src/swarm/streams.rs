@@ -2,8 +2,8 @@
 
 use super::connections::{Record, State};
 use super::counters::increment;
-use super::dialer::{AddressSource, DialerInput};
 use super::limits::Direction;
+use super::wishes::Wisher;
 use super::{Swarm, SwarmEvent, SwarmOutput};
 use crate::connection::{ConnectionId, ConnectionMessage, Framing, NodeMessage, OpenId};
 use crate::identity::PeerId;
@@ -79,11 +79,15 @@ impl<P: Protocols> Swarm<P> {
                 ToSwarm::IntoRaw { stream } => self.hand_over(owner, stream),
                 ToSwarm::KeepAlive { connection, wanted } => self.keep_alive(owner, connection, wanted),
                 ToSwarm::Disconnect { connection } => self.disconnect(connection, now),
-                ToSwarm::Addresses { peer, addresses } => {
-                    let source = AddressSource::Routing;
-                    self.tell_dialer(DialerInput::Addresses { peer, source, addresses }, now);
-                }
+                ToSwarm::Addresses { peer, addresses } => self.learn_addresses(peer, addresses, now),
                 ToSwarm::FindFinished { peer } => self.finish_finding(peer, index, now),
+                ToSwarm::Identified { connection, peer, info } => {
+                    self.learn_identity(connection, peer, info, now);
+                }
+                ToSwarm::Dial { request, target, options } => {
+                    self.wish(Wisher::Protocol(index, request), target, options, now);
+                }
+                ToSwarm::CancelDial { request } => self.cancel_dial(Wisher::Protocol(index, request), now),
             }
         }
     }

@@ -2,11 +2,13 @@
 
 mod access;
 mod counters;
+mod learning;
 mod limits;
 mod ranges;
 mod standing;
 mod watermarks;
 mod why;
+mod wishes;
 
 use super::*;
 use crate::address::Multiaddr;

@@ -160,7 +160,10 @@ impl Machine for Counter {
             | FromSwarm::Connected { .. }
             | FromSwarm::Disconnected { .. }
             | FromSwarm::FindPeer { .. }
-            | FromSwarm::StopFinding { .. } => {}
+            | FromSwarm::StopFinding { .. }
+            | FromSwarm::Identified { .. }
+            | FromSwarm::Dialed { .. }
+            | FromSwarm::DialFailed { .. } => {}
         }
     }
 

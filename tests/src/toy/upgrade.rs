@@ -110,7 +110,10 @@ impl Machine for Upgrader {
             | FromSwarm::Blocked { .. }
             | FromSwarm::Writable { .. }
             | FromSwarm::FindPeer { .. }
-            | FromSwarm::StopFinding { .. } => {}
+            | FromSwarm::StopFinding { .. }
+            | FromSwarm::Identified { .. }
+            | FromSwarm::Dialed { .. }
+            | FromSwarm::DialFailed { .. } => {}
         }
     }
 

@@ -37,7 +37,7 @@ impl ProtocolSubject for Leaking {
 
 pub(crate) struct Leaky {
     inner: Counter,
-    streams: Vec<StreamKey>,
+    streams: Vec<(StreamKey, PeerId)>,
 }
 
 impl Protocol for Leaky {
@@ -54,8 +54,8 @@ impl Machine for Leaky {
     type Output = ToSwarm<Counted>;
 
     fn handle_input(&mut self, input: FromSwarm<Count>, now: Instant) {
-        if let FromSwarm::StreamOpened { stream, .. } = &input {
-            self.streams.push(*stream);
+        if let FromSwarm::StreamOpened { stream, peer, .. } = &input {
+            self.streams.push((*stream, *peer));
         }
         self.inner.handle_input(input, now);
     }

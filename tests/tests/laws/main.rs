@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod caller;
 mod connection;
 mod courier;
 mod dialer;
@@ -93,6 +94,7 @@ fn every_machine() -> Vec<Proof> {
     proofs.extend(yamux());
     proofs.extend([machine(Mounted(ping::Pinging)), machine(Mounted(identify::Identifying))]);
     proofs.extend([machine(Mounted(toys::Counting)), machine(Mounted(toys::Upgrading))]);
+    proofs.push(machine(Mounted(caller::Calling)));
     proofs.extend([machine(Mounted(services::Finding)), machine(Mounted(services::Keeping))]);
     proofs.extend([
         machine(node::Networking),

@@ -23,6 +23,9 @@
 //! What a peer pushes is reported exactly as it came ([`IdentifyEvent::Pushed`]), and not kept here: an idle
 //! connection should be small. [`IdentifyInfo::update`] merges it into what was known.
 //!
+//! The swarm hears it too, as it hears every answer ([`ToSwarm::Identified`]): the peer book keeps what it says of the peer, once
+//! for all connections.
+//!
 //! # Addresses, and signed records of them
 //!
 //! Our addresses on loopback are told only to peers on the same machine. Of a peer's addresses those are dropped that
@@ -478,13 +481,14 @@ impl Identify {
             let asked = to.exchange.remote_closed(stream, shared);
             let pushed = to.pushed.remote_closed(stream, to.exchange.link(), shared);
             let Some(info) = asked.or(pushed) else { return };
+            let Link { connection, peer, remote_address, local } = to.exchange.link();
             if !info.protocols.is_empty() {
                 to.speaks_push = info.protocols.contains(&PUSH_PROTOCOL);
             }
-            let Link { connection, remote_address, local, .. } = to.exchange.link();
             if let (Some(local), Some(observed)) = (local, &info.observed_address) {
                 changes = shared.observed.observe(*connection, *local, remote_address, observed);
             }
+            shared.outputs.push_back(ToSwarm::Identified { connection: *connection, peer: *peer, info });
         });
         self.external_changed(changes);
         self.push_to_late(stream.connection);
@@ -556,7 +560,11 @@ impl Machine for Identify {
                 self.change(stream.connection, |to, shared| to.answers.writable(stream, shared));
             }
             FromSwarm::StreamClosed { stream, cause } => self.closed(stream, &cause),
-            FromSwarm::FindPeer { .. } | FromSwarm::StopFinding { .. } => {}
+            FromSwarm::FindPeer { .. }
+            | FromSwarm::StopFinding { .. }
+            | FromSwarm::Identified { .. }
+            | FromSwarm::Dialed { .. }
+            | FromSwarm::DialFailed { .. } => {}
         }
     }
 

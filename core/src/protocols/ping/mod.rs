@@ -319,7 +319,11 @@ impl Machine for Ping {
                     }
                 });
             }
-            FromSwarm::FindPeer { .. } | FromSwarm::StopFinding { .. } => {}
+            FromSwarm::FindPeer { .. }
+            | FromSwarm::StopFinding { .. }
+            | FromSwarm::Identified { .. }
+            | FromSwarm::Dialed { .. }
+            | FromSwarm::DialFailed { .. } => {}
         }
     }
 

@@ -74,6 +74,7 @@ mod types;
 pub use config::{
     BackoffConfig, BlackHoleConfig, DialerConfig, DialerCounters, EveryAddress, MIN_TIMEOUT, TokenCount,
 };
+pub(super) use shared::is_of_address;
 pub use types::{
     AddressSource, AttemptError, AttemptId, AttemptInfo, AttemptState, Cost, DialError, DialId, DialOptions,
     DialProgress, DialTarget, Dialable, DialerInput, DialerOutput, LookupId, PeerCondition, RecordKind,

@@ -152,7 +152,7 @@ impl Shared {
 }
 
 /// Whether an error says something of the address, and not only of this node.
-fn is_of_address(error: &AttemptError) -> bool {
+pub(in crate::swarm) fn is_of_address(error: &AttemptError) -> bool {
     match error {
         AttemptError::Transport(error) => {
             !matches!(error, TransportError::Unsupported { .. } | TransportError::Address(_))

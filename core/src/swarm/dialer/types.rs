@@ -29,7 +29,7 @@ pub struct LookupId(pub u64);
 pub struct DialTarget {
     /// Who must be there; `None`: whoever is.
     pub peer: Option<PeerId>,
-    /// Where, without peer ids at the ends. Empty: wherever those say whom the dialer asks ([`DialerOutput::FindAddresses`]).
+    /// Where, without peer ids at the ends. If it is empty, or all of them fail: where the peer book says, and then peer routing.
     pub addresses: Vec<Multiaddr>,
 }
 
@@ -261,7 +261,7 @@ pub enum DialerOutput {
         /// The connection, or why there is none.
         result: Result<ConnectionId, DialError>,
     },
-    /// How an address fares, for whoever looks on. Nothing depends on it.
+    /// How an address fares, for whoever looks on: the user, and the peer book. No dial depends on it.
     Progress(DialProgress),
 }
 
@@ -439,8 +439,10 @@ pub enum DialError {
     /// Every address failed: each of them, with its own cause, in the order in which they became known. Blame: see the causes.
     #[error("{}", list(.0))]
     Failed(Vec<(Multiaddr, AttemptError)>),
-    /// Nobody knows an address of the peer. Blame: the caller.
-    #[error("no address of this peer is known; say one, or add peer routing to the node")]
+    /// Nobody knows an address of the peer: neither the caller, nor the peer book, nor peer routing. Blame: the caller.
+    #[error(
+        "no address of this peer is known, not even to the peer book; say one, or add peer routing to the node"
+    )]
     NoAddresses,
     /// The peer is this node itself. Blame: the caller.
     #[error("this is the node itself")]

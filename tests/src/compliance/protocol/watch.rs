@@ -80,7 +80,10 @@ impl Watch {
             | FromSwarm::Message { .. }
             | FromSwarm::RemoteClosed { .. }
             | FromSwarm::FindPeer { .. }
-            | FromSwarm::StopFinding { .. } => {}
+            | FromSwarm::StopFinding { .. }
+            | FromSwarm::Identified { .. }
+            | FromSwarm::Dialed { .. }
+            | FromSwarm::DialFailed { .. } => {}
         }
     }
 
@@ -96,7 +99,10 @@ impl Watch {
             | ToSwarm::KeepAlive { .. }
             | ToSwarm::Disconnect { .. }
             | ToSwarm::Addresses { .. }
-            | ToSwarm::FindFinished { .. } => {}
+            | ToSwarm::FindFinished { .. }
+            | ToSwarm::Identified { .. }
+            | ToSwarm::Dial { .. }
+            | ToSwarm::CancelDial { .. } => {}
             ToSwarm::OpenStream { request, protocols, options, .. } => {
                 self.expect(Rule::FreshIds, !protocols.is_empty(), output, "nothing is proposed");
                 let fresh = self.requests.insert(*request, *options).is_none();

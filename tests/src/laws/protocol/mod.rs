@@ -16,7 +16,8 @@ use std::fmt::Debug;
 
 /// A protocol, described for the law checks: [`Mounted`] makes a [`MachineSubject`] of it.
 ///
-/// Connections and streams come and go, sending is refused at times, and remotes answer, stay silent, or send noise.
+/// Connections and streams come and go, sending is refused at times, and remotes answer, stay silent, or send noise. Peers tell what they
+/// are, dials succeed or not, and a protocol that finds peers is asked for them.
 pub trait ProtocolSubject {
     /// The protocol.
     type Protocol: Protocol;
@@ -91,7 +92,7 @@ impl<S: ProtocolSubject> MachineSubject for Mounted<S> {
 
     fn build(&self, case: u64, now: Instant) -> (S::Protocol, World) {
         let protocol = self.0.build(case, now);
-        let world = World::new(case, protocol.inbound());
+        let world = World::new(case, protocol.inbound(), protocol.finds_peers());
         (protocol, world)
     }
 

@@ -1,4 +1,4 @@
-//! What a protocol sees of a swarm, drawn by chance: connections, streams, messages, refusals.
+//! What a protocol sees of a swarm, drawn by chance: connections, dials, streams, messages, refusals, questions.
 
 use super::{Command, Event, ProtocolSubject, with_commands};
 use bytes::Bytes;
@@ -7,14 +7,16 @@ use peerwork_core::connection::{ConnectionId, Framing};
 use peerwork_core::identity::{Keypair, PeerId, PublicKey};
 use peerwork_core::muxer::{ResetCause, StreamId};
 use peerwork_core::negotiation::ProtocolId;
+use peerwork_core::protocols::identify::IdentifyInfo;
 use peerwork_core::protocols::{
     Fact, FromSwarm, InboundProtocol, LocalInfo, RequestId, StreamCloseCause, StreamError, StreamKey,
     StreamOptions, Target, ToSwarm,
 };
 use peerwork_core::security::Role;
 use peerwork_core::seed::Seed;
+use peerwork_core::swarm::DialError;
 use peerwork_core::time::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// So many peers exist, and so many connections are open at most.
@@ -23,7 +25,7 @@ const PEERS: u8 = 4;
 /// The world around one protocol.
 ///
 /// It keeps the promises of [`FromSwarm`]: a stream is opened before anything is said of it and closed once, a connection's
-/// streams and requests end before it does, and credit is respected.
+/// streams and requests end before it does, credit is respected, each dial has one outcome, and nobody looks twice for one peer at a time.
 #[derive(Debug)]
 pub struct World {
     /// The ids of the peers, whose keys are numbered from 1 on.
@@ -32,6 +34,11 @@ pub struct World {
     connections: BTreeMap<ConnectionId, PeerId>,
     streams: BTreeMap<StreamKey, Stream>,
     requests: Vec<Request>,
+    /// The dials without an outcome, and whom they are for.
+    dials: Vec<(RequestId, Option<PeerId>)>,
+    finds_peers: bool,
+    /// The peers that the protocol is looking for.
+    sought: BTreeSet<PeerId>,
     /// What has happened and was not yet told, in this order.
     news: VecDeque<Fact>,
     /// Decides what becomes of outputs.
@@ -73,13 +80,16 @@ struct Request {
 }
 
 impl World {
-    pub(super) fn new(case: u64, inbound: Vec<InboundProtocol>) -> Self {
+    pub(super) fn new(case: u64, inbound: Vec<InboundProtocol>, finds_peers: bool) -> Self {
         Self {
             peers: (1..=PEERS).map(|number| public_key(number).to_peer_id()).collect(),
             inbound,
             connections: BTreeMap::new(),
             streams: BTreeMap::new(),
             requests: Vec::new(),
+            dials: Vec::new(),
+            finds_peers,
+            sought: BTreeSet::new(),
             news: [Fact::Local(Arc::new(local_info(0)))].into(),
             draw: Seed::reproducible(case).child("world"),
             next_connection: 0,
@@ -109,6 +119,9 @@ impl World {
                 let command = subject.command(self.next_command, &self.peers, draw)?;
                 return Some(FromSwarm::Command(command));
             }
+            18 => self.identify(draw),
+            19..22 if self.finds_peers => self.seek(draw),
+            22..24 if !self.dials.is_empty() => self.answer_dial(draw),
             _ => self.stream_news(subject, draw, now),
         };
         fact.or_else(|| self.news.pop_front()).map(with_commands)
@@ -117,10 +130,22 @@ impl World {
     /// Answers what the protocol wants, with news.
     pub(super) fn output<S: ProtocolSubject>(&mut self, subject: &S, output: &ToSwarm<Event<S>>) {
         match output {
-            ToSwarm::Event(_)
-            | ToSwarm::KeepAlive { .. }
-            | ToSwarm::Addresses { .. }
-            | ToSwarm::FindFinished { .. } => {}
+            ToSwarm::Event(_) | ToSwarm::KeepAlive { .. } | ToSwarm::Addresses { .. } => {}
+            ToSwarm::FindFinished { peer } => {
+                self.sought.remove(peer);
+            }
+            ToSwarm::Identified { connection, peer, info } => {
+                if self.connections.get(connection) == Some(peer) {
+                    let (connection, peer, info) = (*connection, *peer, Arc::clone(info));
+                    self.news.push_back(Fact::Identified { connection, peer, info });
+                }
+            }
+            ToSwarm::Dial { request, target, .. } => self.dials.push((*request, target.peer)),
+            ToSwarm::CancelDial { request } => {
+                for (request, _) in self.dials.extract_if(.., |(id, _)| id == request) {
+                    self.news.push_back(Fact::DialFailed { request, error: DialError::Cancelled });
+                }
+            }
             ToSwarm::OpenStream { request, target, protocols, options } => self.requests.push(Request {
                 id: *request,
                 target: *target,
@@ -158,6 +183,10 @@ impl World {
             self.lose(connection);
         } else if let Some(request) = self.requests.pop() {
             return Some(Fact::OpenFailed { request: request.id, error: StreamError::NotConnected });
+        } else if let Some((request, _)) = self.dials.pop() {
+            return Some(Fact::DialFailed { request, error: DialError::ShuttingDown });
+        } else if let Some(peer) = self.sought.pop_first() {
+            return Some(Fact::StopFinding { peer });
         }
         self.news.pop_front()
     }
@@ -199,6 +228,35 @@ impl World {
             self.news.push_back(Fact::OpenFailed { request: request.id, error });
         }
         self.news.push_back(Fact::Disconnected { connection, peer });
+    }
+
+    /// A peer tells what it is.
+    fn identify(&self, draw: &mut Seed) -> Option<Fact> {
+        let (&connection, &peer) = pick(self.connections.iter(), draw)?;
+        let LocalInfo { public_key: _, listen_addresses, protocols, .. } = local_info(draw.below(3));
+        let info = IdentifyInfo { listen_addresses, protocols, ..IdentifyInfo::default() };
+        Some(Fact::Identified { connection, peer, info: Arc::new(info) })
+    }
+
+    /// Somebody looks for a peer, or does no longer.
+    fn seek(&mut self, draw: &mut Seed) -> Option<Fact> {
+        let peer = *pick(self.peers.iter(), draw)?;
+        if self.sought.insert(peer) {
+            return Some(Fact::FindPeer { peer });
+        }
+        let is_enough = draw.below(2) == 0 && self.sought.remove(&peer);
+        is_enough.then_some(Fact::StopFinding { peer })
+    }
+
+    /// A dial has its outcome: one of the connections that there are, or none.
+    fn answer_dial(&mut self, draw: &mut Seed) -> Option<Fact> {
+        let (request, wanted) = self.dials.swap_remove(draw.below(self.dials.len() as u64) as usize);
+        let mut fit =
+            self.connections.iter().filter(|(_, peer)| wanted.is_none_or(|wanted| wanted == **peer));
+        Some(match fit.next() {
+            Some((&connection, &peer)) => Fact::Dialed { request, connection, peer },
+            None => Fact::DialFailed { request, error: DialError::NoAddresses },
+        })
     }
 
     fn answer_request<S: ProtocolSubject>(&mut self, subject: &S, draw: &mut Seed) -> Option<Fact> {

@@ -62,7 +62,7 @@ pub(super) fn identified() -> Identify {
     tell(&mut identify, message(STREAM, &full_message()), at(20));
     assert_eq!(
         tell(&mut identify, ended(STREAM), at(30)),
-        [ToSwarm::Close { stream: STREAM }, received(None, heard())]
+        [ToSwarm::Close { stream: STREAM }, received(None, heard()), noted(heard())]
     );
     assert_eq!(identify.poll_timeout(), None);
     identify
@@ -121,6 +121,11 @@ fn received(id: impl Into<Option<u64>>, info: IdentifyInfo) -> Output {
     ToSwarm::Event(IdentifyEvent::Received { peer, connection, id, info: Arc::new(info) })
 }
 
+/// For the swarm: once, however many wait for it.
+pub(super) fn noted(info: IdentifyInfo) -> Output {
+    ToSwarm::Identified { connection: ConnectionId(0), peer: peer(1), info: Arc::new(info) }
+}
+
 fn failed(id: impl Into<Option<u64>>, error: IdentifyError) -> Output {
     let id = id.into().map(IdentifyId);
     ToSwarm::Event(IdentifyEvent::Failed { peer: peer(1), connection: Some(ConnectionId(0)), id, error })
@@ -135,7 +140,7 @@ fn a_new_connection_is_identified_from_several_messages() {
         assert_eq!(tell(&mut identify, message(STREAM, &bytes), at(20)), [grant()]);
     }
     let outputs = tell(&mut identify, ended(STREAM), at(30));
-    assert_eq!(outputs, [ToSwarm::Close { stream: STREAM }, received(None, heard())]);
+    assert_eq!(outputs, [ToSwarm::Close { stream: STREAM }, received(None, heard()), noted(heard())]);
     assert_eq!(tell(&mut identify, closed(STREAM, StreamCloseCause::Ended), at(31)), []);
     assert_eq!(identify.poll_timeout(), None);
 }
@@ -165,7 +170,14 @@ fn an_empty_message_is_enough_but_none_is_not() {
     let mut identify = reading();
     tell(&mut identify, message(STREAM, &[]), at(20));
     let outputs = tell(&mut identify, ended(STREAM), at(30));
-    assert_eq!(outputs, [ToSwarm::Close { stream: STREAM }, received(None, IdentifyInfo::default())]);
+    assert_eq!(
+        outputs,
+        [
+            ToSwarm::Close { stream: STREAM },
+            received(None, IdentifyInfo::default()),
+            noted(IdentifyInfo::default())
+        ]
+    );
 
     let mut identify = reading();
     let outputs = tell(&mut identify, ended(STREAM), at(30));
@@ -275,7 +287,10 @@ fn a_command_asks_again_or_joins() {
     tell(&mut identify, message(second, &[]), at(120));
     let outputs = tell(&mut identify, ended(second), at(130));
     let empty = IdentifyInfo::default;
-    assert_eq!(outputs, [ToSwarm::Close { stream: second }, received(1, empty()), received(2, empty())]);
+    assert_eq!(
+        outputs,
+        [ToSwarm::Close { stream: second }, received(1, empty()), received(2, empty()), noted(empty())]
+    );
 }
 
 #[test]

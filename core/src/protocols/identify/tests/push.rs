@@ -3,7 +3,7 @@
 use super::super::codec::{MAX_ADDRESSES, MAX_PROTOCOLS};
 use super::super::*;
 use super::codec::{Oracle, decode};
-use super::machine::{Output, closed, ended, full_message, heard, machine, message, size};
+use super::machine::{Output, closed, ended, full_message, heard, machine, message, noted, size};
 use crate::muxer::ResetCause;
 use crate::protocols::testing::{
     address, at, connected, disconnected, key, keypair, opened, peer, tell, wake,
@@ -118,7 +118,8 @@ fn a_peer_pushes_in_several_messages() {
         assert_eq!(tell(&mut identify, message(PUSH, &bytes), at(1)), [grant(PUSH)]);
     }
     let info = IdentifyInfo { agent_version: Some("other/2".to_owned()), ..heard() };
-    assert_eq!(tell(&mut identify, ended(PUSH), at(2)), [ToSwarm::Close { stream: PUSH }, pushed(info)]);
+    let outputs = tell(&mut identify, ended(PUSH), at(2));
+    assert_eq!(outputs, [ToSwarm::Close { stream: PUSH }, pushed(info.clone()), noted(info)]);
     assert_eq!(tell(&mut identify, closed(PUSH, StreamCloseCause::Ended), at(3)), []);
     assert_eq!((size(&identify), identify.poll_timeout()), (1, None));
 }
@@ -128,7 +129,10 @@ fn a_push_that_changes_nothing_is_reported_too() {
     let mut identify = pushed_to();
     tell(&mut identify, message(PUSH, &[]), at(1));
     let outputs = tell(&mut identify, ended(PUSH), at(2));
-    assert_eq!(outputs, [ToSwarm::Close { stream: PUSH }, pushed(IdentifyInfo::default())]);
+    assert_eq!(
+        outputs,
+        [ToSwarm::Close { stream: PUSH }, pushed(IdentifyInfo::default()), noted(IdentifyInfo::default())]
+    );
 }
 
 #[test]
@@ -212,8 +216,11 @@ fn a_message_in_chunks_plants_no_more_than_the_limit() {
             assert_eq!(tell(&mut identify, message(PUSH, chunk), at(1)), [grant(PUSH)]);
         }
         let outputs = tell(&mut identify, ended(PUSH), at(2));
-        let [_, ToSwarm::Event(IdentifyEvent::Received { info, .. } | IdentifyEvent::Pushed { info, .. })] =
-            &outputs[..]
+        let [
+            _,
+            ToSwarm::Event(IdentifyEvent::Received { info, .. } | IdentifyEvent::Pushed { info, .. }),
+            ToSwarm::Identified { .. },
+        ] = &outputs[..]
         else {
             panic!("{outputs:?}")
         };
@@ -287,7 +294,7 @@ fn a_peer_that_says_late_that_it_speaks_push_is_told() {
     assert_eq!(wake(&mut identify, at(1_000)), []);
     let told = Oracle { protocols: vec![PUSH_PROTOCOL.to_string()], ..Oracle::default() }.encode_to_vec();
     tell(&mut identify, message(ours, &told), at(1_001));
-    assert_eq!(tell(&mut identify, ended(ours), at(1_002))[2..], [open(1, 0)]);
+    assert_eq!(tell(&mut identify, ended(ours), at(1_002))[3..], [open(1, 0)]);
 }
 
 #[test]

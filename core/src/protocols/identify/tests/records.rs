@@ -27,7 +27,11 @@ fn told_with(record: &[u8]) -> IdentifyInfo {
     // The connection is all that is left.
     assert_eq!(size(&identify), 1);
     match &outputs[..] {
-        [ToSwarm::Close { .. }, ToSwarm::Event(IdentifyEvent::Received { info, .. })] => (**info).clone(),
+        [
+            ToSwarm::Close { .. },
+            ToSwarm::Event(IdentifyEvent::Received { info, .. }),
+            ToSwarm::Identified { info: noted, .. },
+        ] if info == noted => (**info).clone(),
         other => panic!("{other:?}"),
     }
 }
