@@ -28,9 +28,9 @@
 //!
 //! The book is asked where a wish for a peer brings no addresses, and when all have failed; the peer routing, when the book had none either
 //! or they have failed too. A dial asks each once, also where all addresses are in [backoff](BackoffConfig), for then the peer may have
-//! moved. That floods nobody: no remote can make this node dial, and of one peer there is one question at a time, which ends with the
-//! answer or with the last wish. When there is nothing left to ask, the wishes fail with one error that lists each address with its own
-//! cause.
+//! moved. That floods nobody: no remote can make this node dial (a protocol that dials whom remotes tell of bounds that itself), and of one
+//! peer there is one question at a time, which ends with the answer or with the last wish. When there is nothing left to ask, the wishes
+//! fail with one error that lists each address with its own cause.
 //!
 //! # Tokens
 //!
