@@ -51,7 +51,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   peerwork listen
-  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --key-file node.key
+  peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --repo ~/.peerwork
   peerwork listen --listen /ip4/0.0.0.0/tcp/4001 --allow 192.168.0.0/16 --block 192.168.6.6")]
     Listen {
         /// Where to listen, for instance /ip4/0.0.0.0/tcp/4001; can be given several times
@@ -85,14 +85,17 @@ Examples:
   peerwork dial /ip4/127.0.0.1/tcp/4001 /ip6/::1/tcp/4001
   peerwork dial /dnsaddr/bootstrap.libp2p.io/p2p/QmNnooDu7bfjPFoTZYxMNLWUQJyrVwtbZg5gBMjTezGAJN")]
     Dial {
-        /// Where the peer may be, such as /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... or /dnsaddr/NAME
+        /// Where the peer may be, such as /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... or /dnsaddr/NAME; or the peer id of one in the --repo
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
         #[command(flatten)]
         options: NodeOptions,
     },
     /// Measure the round trip to a peer
-    #[command(after_help = "Example:\n  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10")]
+    #[command(after_help = "\
+Examples:
+  peerwork ping /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 10
+  peerwork ping 12D3KooW... --repo ~/.peerwork")]
     Ping {
         #[command(flatten)]
         target: Target,
@@ -189,7 +192,8 @@ Examples:
 pub(crate) struct Target {
     /// Where the peer is, such as /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...
     ///
-    /// With /p2p/PEER-ID at its end, only that peer will do. Without it, whoever answers is taken.
+    /// With /p2p/PEER-ID at its end, only that peer will do. Without it, whoever answers is taken. A peer id alone will do where the
+    /// node's --repo has an address of that peer.
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
 }
@@ -227,12 +231,18 @@ pub(crate) struct NodeOptions {
     /// The stream muxers to use, separated by commas, the preferred one first
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = DEFAULT_MUXERS)]
     pub(crate) muxer: Vec<Muxer>,
-    /// The type of the key of the new identity that the node gets
+    /// The type of the key of the new identity that the node gets; with --repo, when that is used first
     #[arg(long, value_name = "TYPE", default_value = "ed25519", conflicts_with = "key_file")]
     pub(crate) key: KeyType,
     /// Take the node's identity from a key file that keygen wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Keep the node's identity and the peers that it meets in this directory, from one run to the next
+    ///
+    /// The directory is made on first use, for its owner only. One node at a time can use it; `peerwork peers --repo PATH` shows what it
+    /// remembers. Peers in it can be dialled by /p2p/PEER-ID alone.
+    #[arg(long, value_name = "PATH", conflicts_with = "key_file")]
+    pub(crate) repo: Option<PathBuf>,
     /// Talk only to nodes with the same pre-shared key, that of this file (often called swarm.key)
     ///
     /// keygen --private-network makes one. With LIBP2P_FORCE_PNET=1 in the environment, no node starts without it.

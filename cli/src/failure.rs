@@ -138,6 +138,9 @@ pub(crate) enum Failure {
     /// The node has stopped by itself.
     #[error("the node has stopped")]
     Stopped,
+    /// The user or the system has ended the program before it was done.
+    #[error("interrupted")]
+    Interrupted,
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {0}")]
     NoEntropy(#[from] getrandom::Error),
@@ -196,7 +199,10 @@ fn explain_dial(target: &str, error: &DialError) -> String {
         },
         DialError::Timeout(_) => format!("{error}; give it more --timeout"),
         DialError::SelfDial => format!("{error}; use another address, or another key file"),
-        DialError::NoAddresses => "no address of this peer is known; say one".to_owned(),
+        DialError::NoAddresses => {
+            "no address of this peer is known; say one, or use the --repo of a node that has met it"
+                .to_owned()
+        }
         _ => error.to_string(),
     }
 }

@@ -34,6 +34,7 @@ mod node;
 mod output;
 mod progress;
 mod repo;
+mod signal;
 
 use args::Args;
 use clap::Parser;

@@ -6,6 +6,9 @@ use crate::failure::{Failure, failed};
 use crate::key_file;
 use crate::keypair;
 use crate::output::{Output, Palette, Report};
+use crate::repo;
+use crate::signal::unless_stopped;
+use peerwork_repo::Repo;
 use peerwork_tokio::core::address::{self, Multiaddr};
 #[cfg(feature = "aws-lc")]
 use peerwork_tokio::core::crypto::Fast;
@@ -33,10 +36,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The environment variable that libp2p programs share: with `1`, no node may start outside of a private network.
 const FORCE_PRIVATE_NETWORK: &str = "LIBP2P_FORCE_PNET";
 
-/// Starts a node that serves echo, with the identity of the key file or a new one.
+/// Starts a node that serves echo, with the identity of the repo, of the key file, or a new one.
 ///
 /// # Errors
-/// The key file cannot be used, or the node cannot start.
+/// The repo or the key file cannot be used, or the node cannot start.
 pub(crate) async fn start(options: &NodeOptions, output: &Output) -> Result<Node, Failure> {
     start_configured(options, output, |_| {}).await
 }
@@ -80,10 +83,15 @@ async fn start_configured(
     if options.security.contains(&Security::Plaintext) {
         output.warn(&"plaintext does not encrypt, and peers can claim to be anybody; use it for tests only");
     }
-    match &options.key_file {
-        Some(path) => start_as(options, read_key(path)?, configure).await,
-        None => start_as(options, keypair::generate(options.key)?, configure).await,
-    }
+    let (identity, store) = match (&options.repo, &options.key_file) {
+        (Some(path), _) => {
+            let (identity, store) = repo::open(path, options.key).await?;
+            (identity, Some(store))
+        }
+        (None, Some(path)) => (read_key(path)?, None),
+        (None, None) => (keypair::generate(options.key)?, None),
+    };
+    start_as(options, identity, store, configure).await
 }
 
 /// Starts a node that serves echo, with a new identity in any case and no word of warning.
@@ -91,12 +99,13 @@ async fn start_configured(
 /// # Errors
 /// The node cannot start.
 pub(crate) async fn start_anonymous(options: &NodeOptions) -> Result<Node, Failure> {
-    start_as(options, keypair::generate(options.key)?, |_| {}).await
+    start_as(options, keypair::generate(options.key)?, None, |_| {}).await
 }
 
 async fn start_as(
     options: &NodeOptions,
     identity: Keypair,
+    store: Option<Repo>,
     configure: impl FnOnce(&mut SwarmConfig),
 ) -> Result<Node, Failure> {
     let crypto = crypto(options.crypto);
@@ -105,6 +114,9 @@ async fn start_as(
     let mut builder = builder(options, crypto, identity).configure(|config| configure(&mut config.swarm));
     if let Some(key) = private_network(options)? {
         builder = builder.private_network(key);
+    }
+    if let Some(store) = store {
+        builder = builder.peer_store(store);
     }
     let node = builder.start().await?;
     echo::serve(&node).await?;
@@ -195,6 +207,17 @@ pub(crate) fn parse_address(text: &str) -> Result<Multiaddr, Failure> {
     address::parse(text).map_err(|error| Failure::Address { text: quoted(text), error })
 }
 
+/// Reads what the user wants to dial: an address, or a peer id alone, which becomes `/p2p/ID`.
+///
+/// # Errors
+/// [`Failure::Address`].
+pub(crate) fn parse_target(text: &str) -> Result<Multiaddr, Failure> {
+    match text.parse() {
+        Ok(peer) => Ok(address::with_peer_id(Multiaddr::empty(), &peer)),
+        Err(_) => parse_address(text),
+    }
+}
+
 /// Reads a peer id that the user wrote, in any of its forms.
 ///
 /// # Errors
@@ -214,27 +237,26 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{shown}'")
 }
 
-/// Starts a node, connects it to `address`, lets it do `work`, and stops it.
+/// Starts a node, connects it to `target`, an address or a peer id, lets it do `work`, and stops it.
 ///
 /// # Errors
-/// There is no connection; or `work` fails.
+/// There is no connection, `work` fails, or a signal ends it.
 pub(crate) async fn with_peer<T>(
     options: &NodeOptions,
     output: &Output,
-    address: &str,
+    target: &str,
     work: impl AsyncFnOnce(&Node, &Connected) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let address = parse_address(address)?;
+    let target = parse_target(target)?;
     let node = start(options, output).await?;
-    let dialed = node.dial(address.clone()).await;
-    let result = match dialed.map_err(failed(|error| Failure::dial(address, error))) {
-        Ok(connected) => {
-            let Connected { peer, remote_address, security, muxer, .. } = &connected;
-            output.event(&ConnectedReport::new(*peer, remote_address, security.as_ref(), muxer.as_ref()))?;
-            work(&node, &connected).await
-        }
-        Err(failure) => Err(failure),
-    };
+    let result = unless_stopped(async {
+        let connected = node.dial(target.clone()).await;
+        let connected = connected.map_err(failed(|error| Failure::dial(target, error)))?;
+        let Connected { peer, remote_address, security, muxer, .. } = &connected;
+        output.event(&ConnectedReport::new(*peer, remote_address, security.as_ref(), muxer.as_ref()))?;
+        work(&node, &connected).await
+    });
+    let result = result.await;
     stop(&node).await;
     result
 }

@@ -8,28 +8,58 @@
 //! Both are made on first use, for their owner's eyes only. One process at a time can use a repo; others can look at its peers meanwhile
 //! ([`RepoReader`]). What is damaged is reported and never overwritten.
 //!
-//! All calls block, for as long as the disk takes. An async driver makes them off its loop.
+//! All calls block, for as long as the disk takes.
 //!
-//! # Example
+//! # On tokio
+//!
+//! A [`Repo`] is the [`PeerStore`] of a node, which takes care of everything from then on: what was stored is restored, and what changes is
+//! saved, every 30 seconds and when the node stops.
 //!
 //! ```
-//! use peerwork_core::peer_book::PeerBook;
+//! use peerwork_repo::Repo;
+//! use peerwork_tokio::NodeBuilder;
+//! use peerwork_tokio::core::{identity::Keypair, seed::Seed};
+//! use std::error::Error;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn Error>> {
+//!     # let path = std::env::temp_dir().join(format!("peerwork-repo-tokio-{}", std::process::id()));
+//!     let mut repo = Repo::open(&path)?;
+//!     let keypair = repo.keypair(|| -> Result<_, Box<dyn Error>> {
+//!         let mut entropy = [0; 32];
+//!         getrandom::fill(&mut entropy)?;
+//!         Ok(Keypair::generate_ed25519(&mut Seed::from_entropy(entropy)))
+//!     })?;
+//!     let node = NodeBuilder::new().identity(keypair).peer_store(repo).start().await?;
+//!     println!("{} knows {} peers", node.local_peer(), node.known_peers().await?.len());
+//!     node.shutdown().await; // everything is saved, and another process can use the repo
+//!     # std::fs::remove_dir_all(path)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # In an event loop of your own
+//!
+//! Make the calls where they hold nothing up.
+//!
+//! ```
+//! use peerwork_core::node::NodeBuilder;
 //! use peerwork_core::{identity::Keypair, seed::Seed, time::Instant};
 //! use peerwork_repo::{Repo, RepoError};
 //! use std::time::Duration;
 //!
 //! # let path = std::env::temp_dir().join(format!("peerwork-repo-{}", std::process::id()));
+//! let (since_1970, now) = (Duration::from_secs(1_800_000_000), Instant::ORIGIN); // your clocks
+//! let mut seed = Seed::reproducible(1); // your entropy
 //! let mut repo = Repo::open(&path)?;
-//! let keypair = repo.keypair(|| Ok::<_, RepoError>(Keypair::generate_ed25519(&mut Seed::reproducible(1))))?;
-//!
-//! let (since_1970, now) = (Duration::from_secs(1_800_000_000), Instant::ORIGIN);
-//! let mut book = PeerBook::default();
+//! let keypair = repo.keypair(|| Ok::<_, RepoError>(Keypair::generate_ed25519(&mut seed)))?;
+//! let mut node = NodeBuilder::new().identity(keypair).build_local(seed, now)?;
 //! for stored in repo.peers()? {
-//!     book.restore(&stored, since_1970, now);
+//!     node.peer_book_mut().restore(&stored, since_1970, now);
 //! }
-//! book.add(keypair.public().to_peer_id(), &"/ip4/192.0.2.1/tcp/4001".parse()?, now)?;
 //!
 //! // Now and then, and before the end:
+//! let book = node.peer_book_mut();
 //! let changes: Vec<_> = std::iter::from_fn(|| book.take_change(since_1970, now)).collect();
 //! if let Err(error) = repo.save(&changes) {
 //!     changes.iter().for_each(|change| book.put_back(change.peer));
@@ -48,7 +78,7 @@ pub use error::RepoError;
 
 use database::Database;
 use peerwork_core::identity::{Keypair, PeerId};
-use peerwork_core::peer_book::{PeerChange, StoredPeer};
+use peerwork_core::peer_book::{PeerChange, PeerStore, PeerStoreError, StoredPeer};
 use private_file::PrivateFileError;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
@@ -146,6 +176,16 @@ impl Repo {
             Some(database) => Ok(database),
             closed => Ok(closed.insert(Database::open(&self.path.join(PEERS_FILE))?)),
         }
+    }
+}
+
+impl PeerStore for Repo {
+    fn peers(&mut self) -> Result<Vec<StoredPeer>, PeerStoreError> {
+        Ok(Self::peers(self)?)
+    }
+
+    fn save(&mut self, changes: &[PeerChange]) -> Result<(), PeerStoreError> {
+        Ok(Self::save(self, changes)?)
     }
 }
 

@@ -88,6 +88,27 @@
 //! }
 //! ```
 //!
+//! # Whom a node has met
+//!
+//! A node remembers where peers can be reached ([`peer_book`](core::peer_book)), so that a peer id alone is enough to dial. With a store
+//! ([`NodeBuilder::peer_store`](peerwork_runtime::NodeBuilder::peer_store)), such as the directory of `peerwork-repo`, it does so from one
+//! run to the next.
+//!
+//! ```
+//! use peerwork_tokio::NodeBuilder;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = NodeBuilder::new().listen("/ip4/127.0.0.1/tcp/0".parse()?).start().await?;
+//!     let node = NodeBuilder::new().start().await?;
+//!     node.add_address(server.local_peer(), server.listen_addresses().await?.remove(0)).await?;
+//!     node.dial(server.local_peer()).await?;
+//!     let known = node.known_peer(server.local_peer()).await?.ok_or("nobody knows")?;
+//!     assert!(known.is_connected && known.addresses[0].was_reached);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Who may be connected, and for how long
 //!
 //! A node limits what strangers may take, in all and from each range of addresses ([`Limits`](core::swarm::Limits)); it keeps lists of whom

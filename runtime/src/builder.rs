@@ -3,6 +3,7 @@
 use crate::clock::wall_clock;
 use crate::driver::Surroundings;
 use crate::node::{Node, StartError};
+use crate::peer_store::Keeper;
 use crate::resolver::Resolver;
 use crate::runtime::Runtime;
 use crate::transport::{Tcp, Transport, Transports};
@@ -12,6 +13,7 @@ use peerwork_core::identity::Keypair;
 use peerwork_core::muxer::MuxerProtocol;
 use peerwork_core::node;
 use peerwork_core::node::NodeConfig;
+use peerwork_core::peer_book::PeerStore;
 use peerwork_core::protocols::Protocols;
 use peerwork_core::records::{RecordStore, Validator};
 use peerwork_core::routing::PeerRouting;
@@ -30,6 +32,7 @@ pub struct NodeBuilder<P, R> {
     node: node::NodeBuilder<P>,
     transports: Vec<Choice>,
     resolver: Option<Arc<dyn Resolver>>,
+    peer_store: Option<Box<dyn PeerStore>>,
     addresses: Vec<Multiaddr>,
     seed: Option<Seed>,
     runtime: Option<R>,
@@ -60,6 +63,7 @@ impl<P, R> From<node::NodeBuilder<P>> for NodeBuilder<P, R> {
             node,
             transports: Vec::new(),
             resolver: None,
+            peer_store: None,
             addresses: Vec::new(),
             seed: None,
             runtime: None,
@@ -149,8 +153,8 @@ impl<P, R> NodeBuilder<P, R> {
     }
 
     fn map<Q>(self, change: impl FnOnce(node::NodeBuilder<P>) -> node::NodeBuilder<Q>) -> NodeBuilder<Q, R> {
-        let Self { node, transports, resolver, addresses, seed, runtime } = self;
-        NodeBuilder { node: change(node), transports, resolver, addresses, seed, runtime }
+        let Self { node, transports, resolver, peer_store, addresses, seed, runtime } = self;
+        NodeBuilder { node: change(node), transports, resolver, peer_store, addresses, seed, runtime }
     }
 }
 
@@ -174,6 +178,15 @@ impl<P, R: Runtime> NodeBuilder<P, R> {
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolver) -> Self {
         self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Keeps the peer book in `store` from one run to the next. What is stored is restored when the node starts; what has changed is
+    /// saved every [`SAVE_INTERVAL`](crate::SAVE_INTERVAL) and when the node stops. What cannot be saved is tried again the next time, and
+    /// the node goes on. The store's calls are made on a thread of its own. Without one, the peer book lasts as long as the node.
+    #[must_use]
+    pub fn peer_store(mut self, store: impl PeerStore) -> Self {
+        self.peer_store = Some(Box::new(store));
         self
     }
 
@@ -209,10 +222,10 @@ where
     /// Starts the node. It runs, and listens where it should, when this returns.
     ///
     /// # Errors
-    /// The caller is not inside the runtime, the operating system gives no randomness, what was said does not make a node, or an
-    /// address cannot be listened on.
+    /// The caller is not inside the runtime, the operating system gives no randomness, what was said does not make a node, the peer
+    /// store cannot be read, or an address cannot be listened on.
     pub async fn start(self) -> Result<Node<P>, StartError> {
-        let Self { node, mut transports, resolver, addresses, seed, runtime } = self;
+        let Self { node, mut transports, resolver, peer_store, addresses, seed, runtime } = self;
         let runtime = runtime.map_or_else(R::current, Ok)?;
         let seed = seed.map_or_else(random_seed, Ok)?;
         let node = node.configure(number_records);
@@ -224,7 +237,12 @@ where
             Choice::Tcp => Box::new(Tcp::new(runtime.clone())),
             Choice::Own(transport) => transport,
         });
-        let surroundings = Surroundings { transports: Transports(made.collect()), resolver, runtime };
+        let transports = Transports(made.collect());
+        let keeper = match peer_store {
+            Some(store) => Some(Keeper::start(store, runtime.clone()).await.map_err(StartError::PeerStore)?),
+            None => None,
+        };
+        let surroundings = Surroundings { transports, resolver, keeper, runtime };
         let node = Node::start(node, seed, surroundings)?;
         for address in addresses {
             if let Err(error) = node.listen(address.clone()).await {

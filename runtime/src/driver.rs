@@ -8,13 +8,15 @@ use crate::events::{Event, Events, Subscribers};
 use crate::mailbox;
 use crate::management::Management;
 use crate::node::{Connected, Listening};
+use crate::peer_store::Keeper;
+use crate::peers::Peers;
 use crate::requests::{Reply, Request, Requests, answer, fail};
 use crate::resolver::{LOOKUP_TIMEOUT, ResolveError, Resolver};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::stream::Stream;
 use crate::transport::{Link, Listener, Socket, Transports};
 use futures_channel::{mpsc, oneshot};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, OptionFuture, join, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use peerwork_core::address::{self, Multiaddr};
@@ -76,6 +78,7 @@ pub(crate) enum Command<P: Protocols> {
         connection: ConnectionId,
     },
     Manage(Management),
+    Peers(Peers),
     Request(Request),
     Protocol(P::Command),
     Subscribe {
@@ -119,6 +122,7 @@ pub(crate) enum ToDriver {
 pub(crate) struct Surroundings<R> {
     pub(crate) transports: Transports,
     pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) keeper: Option<Keeper<R>>,
     pub(crate) runtime: R,
 }
 
@@ -127,6 +131,7 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     runtime: R,
     transports: Transports,
     resolver: Arc<dyn Resolver>,
+    keeper: Option<Keeper<R>>,
     clock: Clock,
     commands: mailbox::Receiver<Command<P>>,
     /// The handles are gone; the node stops.
@@ -194,13 +199,14 @@ where
         commands: mailbox::Receiver<Command<P>>,
         capacity: usize,
     ) -> Self {
-        let Surroundings { transports, resolver, runtime } = surroundings;
+        let Surroundings { transports, resolver, keeper, runtime } = surroundings;
         let (to_driver, reports) = mailbox::mailbox(capacity);
         Self {
             node,
             runtime,
             transports,
             resolver,
+            keeper,
             clock,
             commands,
             abandoned: false,
@@ -224,6 +230,9 @@ where
 
     /// Runs the node until it has shut down and every task has ended.
     pub(crate) async fn run(mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.restore(self.node.peer_book_mut(), self.clock.now());
+        }
         self.drain();
         while !self.over {
             match std::future::poll_fn(|cx| self.poll_wake(cx)).await {
@@ -242,16 +251,21 @@ where
             }
             self.drain();
         }
-        let Self { reports, waiting, to_driver, connections, sockets, listeners, dials, lookups, .. } = self;
-        let Waiting { shutdowns, .. } = waiting;
+        let Self { mut node, keeper, clock, reports, waiting, to_driver, .. } = self;
+        let Self { connections, sockets, listeners, dials, lookups, .. } = self;
         drop((to_driver, connections, sockets, listeners, dials, lookups));
         // The connections' tasks hold the other ends until they have flushed and closed.
-        while reports.next().await.is_some() {}
-        drop(shutdowns);
+        let close = async { while reports.next().await.is_some() {} };
+        let save = OptionFuture::from(keeper.map(|keeper| keeper.finish(node.peer_book_mut(), clock.now())));
+        join(close, save).await;
+        drop(waiting.shutdowns);
     }
 
     /// Local work first, then time, then the outside.
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake<P>> {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.poll(cx, self.node.peer_book_mut(), self.clock.now());
+        }
         if let Some(deadline) = self.node.poll_timeout() {
             let now = self.clock.now();
             if deadline.at <= now {
@@ -325,6 +339,7 @@ where
                 let command = self.waiting.requests.start(request);
                 self.input(SwarmInput::Command(command));
             }
+            Command::Peers(peers) => peers.perform(&mut self.node, now),
             Command::Protocol(command) => {
                 self.input(SwarmInput::Command(NodeCommand::Protocol(command)));
             }

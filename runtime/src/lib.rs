@@ -5,7 +5,8 @@
 //! `peerwork-core`'s business.
 //!
 //! [`NodeBuilder`] puts a node together. What makes its byte streams is a [`Transport`]: [`Tcp`], or the user's own. What looks up
-//! names is a [`Resolver`].
+//! names is a [`Resolver`]. What keeps the peers that it meets from one run to the next is a
+//! [`PeerStore`](peerwork_core::peer_book::PeerStore), such as a directory by `peerwork-repo`.
 //!
 //! Locks live here only: one mutex for each connection, shared by its task and its stream handles.
 
@@ -21,6 +22,8 @@ mod mailbox;
 mod management;
 mod metrics;
 mod node;
+mod peer_store;
+mod peers;
 mod perf;
 mod processor;
 mod requests;
@@ -34,6 +37,7 @@ pub use builder::NodeBuilder;
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
 pub use metrics::Metrics;
 pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
+pub use peer_store::SAVE_INTERVAL;
 pub use perf::{Amount, MAX_PERF_STREAMS, MeasureError, Measured, Perf};
 pub use processor::computes_aes;
 pub use resolver::{ResolveError, Resolver};

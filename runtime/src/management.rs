@@ -208,8 +208,6 @@ where
         &self,
         question: impl FnOnce(oneshot::Sender<T>) -> Management,
     ) -> Result<T, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Manage(question(reply))).await?;
-        answer.await.map_err(|_| Stopped)
+        self.query(|reply| Command::Manage(question(reply))).await
     }
 }

@@ -14,6 +14,7 @@ use peerwork_core::connection::ConnectionId;
 use peerwork_core::identity::PeerId;
 use peerwork_core::negotiation::ProtocolId;
 use peerwork_core::node::{BuildError, NodeBuilder};
+use peerwork_core::peer_book::PeerStoreError;
 use peerwork_core::protocols::identify::{IdentifyError, IdentifyInfo};
 use peerwork_core::protocols::ping::PingError;
 use peerwork_core::protocols::{Protocols, StreamError, Target};
@@ -69,6 +70,9 @@ pub enum StartError {
         /// Why.
         error: RequestError<ListenError>,
     },
+    /// The peer store cannot be read.
+    #[error("the stored peers: {0}")]
+    PeerStore(PeerStoreError),
 }
 
 /// Why a call failed.
@@ -185,9 +189,7 @@ where
     /// # Errors
     /// The node has stopped.
     pub async fn listen_addresses(&self) -> Result<Vec<Multiaddr>, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::ListenAddresses { reply }).await?;
-        answer.await.map_err(|_| Stopped)
+        self.query(|reply| Command::ListenAddresses { reply }).await
     }
 
     /// Stops listening. Connections stay.
@@ -317,12 +319,11 @@ where
     /// # Errors
     /// The node has stopped.
     pub async fn events(&self) -> Result<Events<P::Event>, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Subscribe { reply }).await?;
-        answer.await.map_err(|_| Stopped)
+        self.query(|reply| Command::Subscribe { reply }).await
     }
 
-    /// Stops the node: closes listeners and connections in order, and returns when every task has ended.
+    /// Stops the node: closes listeners and connections in order, saves what has changed in the peer book, and returns when every task
+    /// has ended and the peer store is closed.
     pub async fn shutdown(&self) {
         let (reply, ended) = oneshot::channel();
         // The node's task drops the reply when everything has ended; a node that has stopped already drops it at once.
@@ -332,6 +333,15 @@ where
 
     pub(crate) async fn send(&self, command: Command<P>) -> Result<(), Stopped> {
         self.commands.send(command).await.map_err(|_| Stopped)
+    }
+
+    pub(crate) async fn query<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command<P>,
+    ) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.map_err(|_| Stopped)
     }
 
     pub(crate) async fn call<T, E>(

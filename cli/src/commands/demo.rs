@@ -7,6 +7,7 @@ use crate::args::{NodeOptions, Security};
 use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report, milliseconds};
+use crate::signal::unless_stopped;
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::{Multiaddr, Protocol};
 use peerwork_tokio::core::negotiation::ProtocolId;
@@ -26,7 +27,7 @@ const ECHO_BYTES: u64 = 16 * 1024 * 1024;
 /// Runs the demonstration.
 ///
 /// # Errors
-/// A step fails.
+/// A step fails, or a signal ends the program.
 pub(crate) async fn run(options: &NodeOptions, output: &Output) -> Result<(), Failure> {
     let start = Instant::now();
     output.note(|_| {
@@ -35,7 +36,7 @@ pub(crate) async fn run(options: &NodeOptions, output: &Output) -> Result<(), Fa
     let alice = node::start(options, output).await?;
     let bob = node::start_anonymous(options).await?;
     let story = Story { alice: &alice, bob: &bob, options, output };
-    let told = story.tell().await;
+    let told = unless_stopped(story.tell()).await;
     tokio::join!(node::stop(&alice), node::stop(&bob));
     told?;
     Ok(output.success(&TheEnd { seconds: start.elapsed().as_secs_f64() })?)

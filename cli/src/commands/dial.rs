@@ -4,6 +4,7 @@ use crate::args::NodeOptions;
 use crate::failure::{Failure, failed};
 use crate::node::{self, ConnectedReport};
 use crate::output::{Output, Palette, Report, milliseconds};
+use crate::signal::unless_stopped;
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::{Multiaddr, split_peer_id};
 use peerwork_tokio::core::identity::{InvalidPeerInfo, PeerId};
@@ -16,16 +17,16 @@ use std::time::Instant;
 /// Dials the peer that may be at these addresses, and shows how each fares.
 ///
 /// # Errors
-/// An address is wrong, they are those of several peers, or none of them brings a connection.
+/// An address is wrong, they are those of several peers, none of them brings a connection, or a signal ends the program.
 pub(crate) async fn run(addresses: &[String], options: &NodeOptions, output: &Output) -> Result<(), Failure> {
-    let parsed = addresses.iter().map(|text| node::parse_address(text)).collect::<Result<Vec<_>, _>>()?;
+    let parsed = addresses.iter().map(|text| node::parse_target(text)).collect::<Result<Vec<_>, _>>()?;
     let target = one_target(&parsed).map_err(Failure::Peers)?;
     let name = match &parsed[..] {
         [only] => only.to_string(),
         several => format!("any of {} addresses", several.len()),
     };
     let node = node::start(options, output).await?;
-    let dialed = dial(&node, target, name, output).await;
+    let dialed = unless_stopped(dial(&node, target, name, output)).await;
     node::stop(&node).await;
     Ok(output.success(&dialed?)?)
 }

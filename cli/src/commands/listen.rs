@@ -5,6 +5,7 @@ use crate::failure::{Failure, failed};
 use crate::metrics;
 use crate::node::{self, ConnectedReport};
 use crate::output::{Output, Palette, Report};
+use crate::signal::stop_signal;
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::Multiaddr;
 use peerwork_tokio::core::swarm::SwarmEvent;
@@ -15,8 +16,8 @@ use std::io;
 /// Listens on `addresses` until a signal ends the program, and serves perf and metrics if that is wanted.
 ///
 /// # Errors
-/// An address is wrong or cannot be listened on; the metrics' address is wrong or in use; the key file cannot be used; the watermarks
-/// contradict each other or the limit.
+/// An address is wrong or cannot be listened on; the metrics' address is wrong or in use; the repo or the key file cannot be used; the
+/// watermarks contradict each other or the limit.
 pub(crate) async fn run(
     addresses: &[String],
     perf: bool,
@@ -55,7 +56,7 @@ async fn serve(
     protocols: &str,
     output: &Output,
 ) -> Result<(), Failure> {
-    let signal = stop_signal().map_err(Failure::System)?;
+    let signal = stop_signal()?;
     tokio::pin!(signal);
     let mut events = node.events().await?;
     let mut reachable = Vec::new();
@@ -98,26 +99,6 @@ fn report(event: SwarmEvent, output: &Output) -> io::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Completes when the user or the system wants the program to end.
-#[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Completes when the user wants the program to end.
-#[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    // Without a handler, Ctrl-C ends the program at once; that will do.
-    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 /// The node is reachable here.

@@ -43,6 +43,8 @@ fn addresses_of_two_peers() {
     let nobody = one.address.replace(one.transport_address(), "");
     assert_eq!(
         node(&["dial", &nobody]).failure(),
-        format!("cannot connect to {nobody}: no address of this peer is known; say one")
+        format!(
+            "cannot connect to {nobody}: no address of this peer is known; say one, or use the --repo of a node that has met it"
+        )
     );
 }

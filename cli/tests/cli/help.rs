@@ -15,11 +15,16 @@ fn help_names_every_command() {
 
 #[test]
 fn a_command_that_runs_a_node_has_the_options_of_nodes() {
-    let options = ["security", "muxer", "key", "key-file", "crypto", "secio-secret", "timeout", "json"];
+    let options =
+        ["security", "muxer", "key", "key-file", "repo", "crypto", "secio-secret", "timeout", "json"];
     for name in COMMANDS {
         let help = peerwork(&[name, "--help"]).success();
         for option in options {
-            let is_expected = !["peers", "keygen"].contains(&name) || option == "json";
+            let is_expected = match name {
+                "peers" => ["repo", "json"].contains(&option),
+                "keygen" => option == "json",
+                _ => true,
+            };
             let is_there = help.contains(&format!("\n      --{option}"));
             assert_eq!(is_there, is_expected, "{name} {option}: {help}");
         }
@@ -56,7 +61,7 @@ fn the_version_is_the_package_version() {
 #[test]
 #[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn wrong_usage_exits_with_status_2() {
-    let cases: [(&[&str], &str); 27] = [
+    let cases: [(&[&str], &str); 28] = [
         (&["dance"], "unrecognized subcommand 'dance'"),
         (&["ping"], "<ADDRESS>"),
         (&["ping", "/ip4/127.0.0.1/tcp/1", "0"], "invalid value '0' for '[COUNT]'"),
@@ -70,6 +75,7 @@ fn wrong_usage_exits_with_status_2() {
         (&["listen", "--crypto", "slow"], "[possible values: fast, portable]"),
         (&["listen", "--secio-secret", "half"], "[possible values: full, stripped]"),
         (&["listen", "--key", "ed25519", "--key-file", "x"], "cannot be used with '--key-file <FILE>'"),
+        (&["listen", "--repo", "x", "--key-file", "y"], "cannot be used with '--key-file <FILE>'"),
         (&["--key", "ed25519", "listen", "--key-file", "x"], "'listen --key' exists"),
         (&["--security", "secio", "listen"], "'listen --security' exists"),
         (&["peers"], "--repo <PATH>"),

@@ -11,3 +11,4 @@ mod peers;
 mod perf;
 mod private_network;
 mod program;
+mod repo;

@@ -111,10 +111,7 @@ fn what_cannot_be_shown() {
         (
             &nowhere,
             None,
-            format!(
-                "there is no repo at {}; programs make one with the crate peerwork-repo",
-                nowhere.display()
-            ),
+            format!("there is no repo at {0}; peerwork listen --repo {0} makes one", nowhere.display()),
         ),
         (&file, None, format!("{} is no directory, as a repo is; choose another place", file.display())),
         (&path, Some("12D3KooW"), "'12D3KooW': the multihash of the peer id has a wrong length".to_owned()),

@@ -70,6 +70,14 @@ pub(crate) fn node(arguments: &[&str]) -> Finished {
     peerwork(&[arguments, &SECIO_MPLEX].concat())
 }
 
+/// The program, to be started in a way of the caller's.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peerwork"));
+    command.env_remove("RUST_LOG").env_remove("LIBP2P_FORCE_PNET").args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 /// The program at work. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -100,9 +108,14 @@ impl Running {
         stdout: Stdio,
         stderr: Stdio,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_peerwork"));
-        command.env_remove("RUST_LOG").env_remove("LIBP2P_FORCE_PNET").envs(environment.iter().copied());
-        command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let mut command = command(arguments);
+        command.envs(environment.iter().copied()).stdout(stdout).stderr(stderr);
+        Self::spawn(command)
+    }
+
+    /// Starts what [`command`] made.
+    #[track_caller]
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (sender, lines) = channel();
@@ -143,6 +156,11 @@ impl Running {
         let stdout = self.stdout.iter().map(|line| line + "\n").collect();
         let stderr = self.stderr.take().and_then(|reader| reader.join().ok()).expect("it is read once");
         Finished { status: status.code(), stdout, stderr }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal such as `TERM`.

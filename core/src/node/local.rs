@@ -8,6 +8,7 @@ use crate::identity::PeerId;
 use crate::machine::{Close, End, Layer, Machine};
 use crate::muxer::{ReadError, WriteError};
 use crate::negotiation::ProtocolId;
+use crate::peer_book::PeerBook;
 use crate::protocols::{Protocols, RequestId, StreamKey, Target};
 use crate::swarm::dialer::{LookupId, RecordKind};
 use crate::swarm::{DialId, DialOptions, DialTarget, ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
@@ -128,6 +129,11 @@ impl<P: Protocols> LocalNode<P> {
     /// The node.
     pub fn node(&self) -> &Node<P> {
         &self.node
+    }
+
+    /// See [`Swarm::peer_book_mut`](crate::swarm::Swarm::peer_book_mut).
+    pub fn peer_book_mut(&mut self) -> &mut PeerBook {
+        self.node.peer_book_mut()
     }
 
     /// Who this node is.

@@ -249,13 +249,13 @@ impl Entry {
     }
 
     /// `None`: all of it has expired.
-    pub(super) fn known(&self, peer: PeerId, now: Instant) -> Option<KnownPeer<'_>> {
+    pub(super) fn known(&self, peer: PeerId, now: Instant) -> Option<KnownPeer> {
         let is_connected = self.connections > 0;
         let expiry = |known: &'_ Known| known.expires.filter(|_| !(is_connected && known.is_held()));
         let addresses: Vec<_> = self
             .best_first(now)
             .map(|known| KnownAddress {
-                address: &known.address,
+                address: known.address.clone(),
                 origin: known.origin,
                 remaining: expiry(known).map(|expires| expires - now),
                 was_reached: known.reached.is_some(),
@@ -266,10 +266,14 @@ impl Entry {
             peer,
             addresses,
             is_connected,
-            agent_version: self.agent_version.as_deref(),
-            protocols: &self.protocols,
+            agent_version: self.agent_version.as_deref().map(str::to_owned),
+            protocols: self.protocols.clone(),
             record_sequence: self.record_sequence,
         })
+    }
+
+    pub(super) fn addresses(&self, now: Instant) -> Vec<Multiaddr> {
+        self.best_first(now).map(|known| known.address.clone()).collect()
     }
 
     pub(super) fn is_worth_storing(&self) -> bool {

@@ -33,7 +33,7 @@
 //! # Across restarts
 //!
 //! The book stores nothing itself. [`PeerBook::take_change`] says what has changed since it was last asked, as values that can be
-//! written anywhere, and [`PeerBook::restore`] takes them back. Only peers are stored that are worth it: those of the user, those to whom a
+//! written anywhere, and [`PeerBook::restore`] takes them back; a [`PeerStore`] is where a driver does that. Only peers are stored that are worth it: those of the user, those to whom a
 //! connection was made, and those with a signed record.
 
 mod codec;
@@ -43,7 +43,7 @@ mod stored;
 mod tests;
 
 pub use codec::InvalidStoredPeer;
-pub use stored::{PeerChange, StoredAddress, StoredPeer};
+pub use stored::{PeerChange, PeerStore, PeerStoreError, StoredAddress, StoredPeer};
 
 use crate::address::{InvalidAddress, MAX_ADDRESS_BYTES, Multiaddr, split_peer_id};
 use crate::identity::{PeerId, SignedPeerRecord};
@@ -157,26 +157,26 @@ impl AddPeerError {
 
 /// What the book knows of a peer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KnownPeer<'a> {
+pub struct KnownPeer {
     /// Who.
     pub peer: PeerId,
     /// Its addresses, the best first.
-    pub addresses: Vec<KnownAddress<'a>>,
+    pub addresses: Vec<KnownAddress>,
     /// Whether it is connected.
     pub is_connected: bool,
     /// Its software, if it told.
-    pub agent_version: Option<&'a str>,
+    pub agent_version: Option<String>,
     /// What it speaks, as far as it told.
-    pub protocols: &'a [ProtocolId],
+    pub protocols: Vec<ProtocolId>,
     /// The sequence number of its signed record, if it has one.
     pub record_sequence: Option<u64>,
 }
 
 /// What the book knows of an address.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KnownAddress<'a> {
+pub struct KnownAddress {
     /// The address, without a peer id at its end.
-    pub address: &'a Multiaddr,
+    pub address: Multiaddr,
     /// The most trusted of those who told of it.
     pub origin: Origin,
     /// How long it will be kept; `None`: until it is forgotten, or while its peer is connected.
@@ -318,17 +318,17 @@ impl PeerBook {
     /// Where a peer may be, the best first: what failed when it was last dialled behind all others; then what the user said or
     /// the peer has signed, what last brought a connection, and what was told last.
     pub fn addresses(&self, peer: PeerId, now: Instant) -> Vec<Multiaddr> {
-        let known = self.get(peer, now).map(|known| known.addresses).unwrap_or_default();
-        known.into_iter().map(|known| known.address.clone()).collect()
+        let now = now.max(self.latest.get());
+        self.peers.get(&peer).map(|entry| entry.addresses(now)).unwrap_or_default()
     }
 
     /// What is known of a peer.
-    pub fn get(&self, peer: PeerId, now: Instant) -> Option<KnownPeer<'_>> {
+    pub fn get(&self, peer: PeerId, now: Instant) -> Option<KnownPeer> {
         self.peers.get(&peer)?.known(peer, now.max(self.latest.get()))
     }
 
     /// All peers, in the order of their ids.
-    pub fn peers(&self, now: Instant) -> impl Iterator<Item = KnownPeer<'_>> {
+    pub fn peers(&self, now: Instant) -> impl Iterator<Item = KnownPeer> {
         let now = now.max(self.latest.get());
         self.peers.iter().filter_map(move |(&peer, entry)| entry.known(peer, now))
     }

@@ -1,10 +1,30 @@
-//! What is worth keeping across restarts, as plain values.
+//! What is worth keeping across restarts, as plain values, and where it is kept.
 
 use super::Origin;
 use crate::address::Multiaddr;
 use crate::identity::PeerId;
 use crate::negotiation::ProtocolId;
+use std::error::Error;
 use std::time::Duration;
+
+/// Where a node's peers are kept from one run to the next, such as a file. Calls may block: a driver makes them where they hold nothing
+/// up, one after the other. A node that stops waits for the last one.
+pub trait PeerStore: Send + 'static {
+    /// All peers that are stored.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn peers(&mut self) -> Result<Vec<StoredPeer>, PeerStoreError>;
+
+    /// Stores changes: all of them, or, if there is an error, none. Those are given again later.
+    ///
+    /// # Errors
+    /// They cannot be stored at the moment.
+    fn save(&mut self, changes: &[PeerChange]) -> Result<(), PeerStoreError>;
+}
+
+/// What a [`PeerStore`] has to say of a failure. Blame: the store, or what it is on.
+pub type PeerStoreError = Box<dyn Error + Send + Sync>;
 
 /// What a store has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

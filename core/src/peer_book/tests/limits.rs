@@ -154,6 +154,6 @@ fn protocols_and_texts_are_capped() {
         book.identified(peer(1), &told, NOW);
         let known = book.get(peer(1), NOW).unwrap();
         assert_eq!(known.protocols.len(), kept);
-        assert_eq!(known.agent_version.map(str::len), Some(128));
+        assert_eq!(known.agent_version.as_deref().map(str::len), Some(128));
     }
 }

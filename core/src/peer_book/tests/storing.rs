@@ -114,7 +114,7 @@ fn a_node_that_starts_again_knows_what_it_knew() {
     assert_eq!(changes(&mut after, TODAY, Instant::ORIGIN), [], "nothing is new");
     assert_eq!(after.addresses(peer(1), Instant::ORIGIN), order);
     let known = after.get(peer(1), Instant::ORIGIN).unwrap();
-    assert_eq!((known.agent_version, known.record_sequence), (Some("node/1"), Some(7)));
+    assert_eq!((known.agent_version.as_deref(), known.record_sequence), (Some("node/1"), Some(7)));
     assert_eq!(known.protocols, told.protocols);
     let remaining: Vec<_> = known.addresses.iter().map(|known| known.remaining).collect();
     assert_eq!(remaining, [Some(REACHED_TTL - 60 * SECOND), Some(RECORD_TTL - 60 * SECOND), None]);
