@@ -100,8 +100,9 @@ impl Rank {
 /// How long each of the addresses waits, in their order, if all of them become known at the same time.
 pub(super) fn delays(addresses: &[&Multiaddr]) -> Vec<Duration> {
     let mut delays = vec![Duration::ZERO; addresses.len()];
+    let scopes: Vec<Scope> = addresses.iter().map(|address| Scope::of(address)).collect();
     let group = |scope| {
-        let indices = (0..addresses.len()).filter(|&index| Scope::of(addresses[index]) == scope);
+        let indices = (0..addresses.len()).filter(|&index| scopes[index] == scope);
         indices.map(|index| (Rank::of(addresses[index]), index)).collect::<Vec<_>>()
     };
     let public = group(Scope::Public);
