@@ -1,5 +1,6 @@
 //! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
 
+use crate::accept::accept;
 use crate::attempt::Attempt;
 use crate::buffers::Common;
 use crate::clock::{Clock, wall_clock};
@@ -11,10 +12,10 @@ use crate::node::{Connected, Listening};
 use crate::peer_store::Keeper;
 use crate::peers::Peers;
 use crate::requests::{Reply, Request, Requests, answer, fail};
-use crate::resolver::{LOOKUP_TIMEOUT, ResolveError, Resolver};
+use crate::resolver::{Resolver, in_time};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::stream::Stream;
-use crate::transport::{Link, Listener, Socket, Transports};
+use crate::transport::{Link, Socket, Transports};
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, OptionFuture, join, select};
 use futures_util::stream::FuturesUnordered;
@@ -37,14 +38,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// How many streams wait for one protocol's handler; more are reset. As many as a peer may open on a connection, so that a burst is not
 /// lost before the handler has had a turn.
 const MAX_WAITING_STREAMS: usize = 1_024;
-
-/// How long the driver waits after the system refused to accept a connection, for instance for lack of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a handle wants.
 pub(crate) enum Command<P: Protocols> {
@@ -489,18 +486,10 @@ where
     fn start_lookup(&mut self, lookup: LookupId, name: String, kind: RecordKind) {
         let (cancel, cancelled) = oneshot::channel();
         self.lookups.insert(lookup, cancel);
-        let records = self.resolver.lookup(&name, kind);
-        let timeout = self.runtime.sleep(LOOKUP_TIMEOUT);
+        let records = in_time(self.resolver.lookup(&name, kind), self.runtime.clone());
         let to_driver = self.to_driver.clone();
         self.runtime.spawn(Box::pin(async move {
-            let in_time = async {
-                let silence = || format!("no name server answered within {} s", LOOKUP_TIMEOUT.as_secs());
-                match select(records, timeout).await {
-                    Either::Left((result, _)) => result,
-                    Either::Right(_) => Err(ResolveError::Failed(silence())),
-                }
-            };
-            if let Either::Left((result, _)) = select(Box::pin(in_time), cancelled).await {
+            if let Either::Left((result, _)) = select(Box::pin(records), cancelled).await {
                 let result = result.map_err(|error| error.of(name));
                 // The driver is gone only when nobody waits for the answer.
                 drop(to_driver.send(ToDriver::LookedUp { lookup, result }).await);
@@ -582,34 +571,4 @@ where
         self.waiting.requests.note(&event);
         self.subscribers.send(&Event::Protocol(event));
     }
-}
-
-/// Listens and accepts until it is dropped, or the transport ends it.
-async fn accept<R: Runtime>(
-    binding: BoxFuture<Result<Listener, TransportError>>,
-    listener: ListenerId,
-    address: Multiaddr,
-    runtime: R,
-    to_driver: mailbox::Sender<ToDriver>,
-) {
-    let Listener { mut addresses, mut incoming } = match binding.await {
-        Ok(listening) => listening,
-        Err(error) => return drop(to_driver.send(ToDriver::Unbound { listener, error }).await),
-    };
-    if addresses.is_empty() {
-        addresses.push(address);
-    }
-    let mut open = to_driver.send(ToDriver::Bound { listener, addresses }).await.is_ok();
-    while open && let Some(accepted) = incoming.next().await {
-        match accepted {
-            Ok(link) => open = to_driver.send(ToDriver::Accepted { listener, link }).await.is_ok(),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                runtime.sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    let error = TransportError::Other("the transport has stopped listening".to_owned());
-    // The driver is gone when the node has stopped.
-    drop(to_driver.send(ToDriver::Unbound { listener, error }).await);
 }

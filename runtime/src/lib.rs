@@ -10,6 +10,7 @@
 //!
 //! Locks live here only: one mutex for each connection, shared by its task and its stream handles.
 
+mod accept;
 mod attempt;
 mod buffers;
 mod builder;

@@ -1,12 +1,13 @@
 //! Names: what a resolver brings.
 
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, Runtime};
+use futures_util::future::{Either, select};
 use peerwork_core::swarm::TransportError;
 use peerwork_core::swarm::dialer::{RecordKind, Records};
 use std::time::Duration;
 
 /// How long a name's records are looked up.
-pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks up the records of names. A runtime brings the system's; another one is said with
 /// [`NodeBuilder::resolver`](crate::NodeBuilder::resolver).
@@ -37,5 +38,18 @@ impl ResolveError {
     /// The same as the dialer hears it.
     pub(crate) fn of(self, name: String) -> TransportError {
         TransportError::Name { name, reason: self.to_string() }
+    }
+}
+
+/// The records, if they come in time.
+pub(crate) async fn in_time(
+    records: BoxFuture<Result<Records, ResolveError>>,
+    runtime: impl Runtime,
+) -> Result<Records, ResolveError> {
+    let timeout = runtime.sleep(LOOKUP_TIMEOUT);
+    let silence = || format!("no name server answered within {} s", LOOKUP_TIMEOUT.as_secs());
+    match select(records, timeout).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err(ResolveError::Failed(silence())),
     }
 }
