@@ -74,6 +74,7 @@ fn connections(swarm: &SwarmCounters) -> Vec<Family> {
             ]),
         ),
         gauge("peers", "Peers to whom a connection is open now", Values::Alone(swarm.peers as u64)),
+        gauge("known_peers", "Peers in the peer book now", Values::Alone(swarm.known_peers as u64)),
         counter(
             "connections_opened",
             "Connections that were opened, by who made them",

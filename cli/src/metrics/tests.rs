@@ -56,6 +56,7 @@ fn metrics() -> Metrics {
         streams_failed: 20,
         usage: Usage::default(),
         peers: 21,
+        known_peers: 23,
         dialer,
     };
     Metrics { swarm, traffic: Traffic { received_bytes: 39, sent_bytes: u64::MAX } }

@@ -28,6 +28,8 @@ pub struct SwarmCounters {
     pub usage: Usage,
     /// Now: peers to whom a connection is open.
     pub peers: usize,
+    /// Now: peers in the [peer book](crate::peer_book), connected or not; some of them may have expired.
+    pub known_peers: usize,
     /// What the dialer counts.
     pub dialer: DialerCounters,
 }

@@ -317,6 +317,7 @@ impl<P: Protocols> Swarm<P> {
         SwarmCounters {
             usage: self.usage,
             peers: self.peers.len(),
+            known_peers: self.book.len(),
             dialer: self.dialer.counters(),
             ..self.counters
         }
