@@ -246,6 +246,8 @@ where
         let node = Node::start(node, seed, surroundings)?;
         for address in addresses {
             if let Err(error) = node.listen(address.clone()).await {
+                // Its store can be opened again when this returns.
+                node.shutdown().await;
                 return Err(StartError::Listen { address, error });
             }
         }

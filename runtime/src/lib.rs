@@ -8,7 +8,8 @@
 //! names is a [`Resolver`]. What keeps the peers that it meets from one run to the next is a
 //! [`PeerStore`](peerwork_core::peer_book::PeerStore), such as a directory by `peerwork-repo`.
 //!
-//! Locks live here only: one mutex for each connection, shared by its task and its stream handles.
+//! Locks live here only: one mutex for each connection, shared by its task, its stream handles and the node's task, which takes it to give
+//! up a handshake; and one for each dial on the way.
 
 mod accept;
 mod attempt;

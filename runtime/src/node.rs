@@ -201,10 +201,9 @@ where
     }
 
     /// Connects to a peer: to an address such as `/ip4/192.0.2.1/tcp/4001` or `/dns/example.com/tcp/4001`, where a `/p2p/ID` at its end
-    /// says who must be there; to a [`PeerId`], wherever the
-    /// [peer book](peerwork_core::peer_book) or else the peer routing says; or to a
-    /// [`PeerInfo`](peerwork_core::identity::PeerInfo), and where its addresses fail as to its id. A peer that is connected already is not dialled again, and one that is being
-    /// dialled is waited for. Dropping the future cancels the wish.
+    /// says who must be there; to a [`PeerId`], wherever the [peer book](peerwork_core::peer_book) or else the peer routing says; or to a
+    /// [`PeerInfo`](peerwork_core::identity::PeerInfo), and where its addresses fail as to its id. A peer that is connected already is not
+    /// dialled again, and one that is being dialled is waited for. Dropping the future cancels the wish.
     ///
     /// # Errors
     /// See [`DialError`]; or the node has stopped.

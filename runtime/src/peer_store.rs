@@ -54,12 +54,20 @@ impl<R: Runtime> Keeper<R> {
     pub(crate) async fn start(store: Box<dyn PeerStore>, runtime: R) -> Result<Self, PeerStoreError> {
         let (jobs, queue) = mpsc::channel();
         let (read, stored) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = oneshot::channel::<Infallible>();
         thread::Builder::new().name("peer store".to_owned()).spawn(move || {
             serve(store, read, &queue);
             drop(end);
         })?;
-        let stored = stored.await??;
+        let stored = match stored.await.map_err(Into::into).flatten() {
+            Ok(stored) => stored,
+            Err(error) => {
+                drop(jobs);
+                // Nothing is ever sent.
+                let _ = ended.await;
+                return Err(error);
+            }
+        };
         let sleep = runtime.sleep(SAVE_INTERVAL);
         Ok(Self { runtime, stored, jobs, ended, saving: None, sleep })
     }

@@ -33,8 +33,8 @@
 //! # Across restarts
 //!
 //! The book stores nothing itself. [`PeerBook::take_change`] says what has changed since it was last asked, as values that can be
-//! written anywhere, and [`PeerBook::restore`] takes them back; a [`PeerStore`] is where a driver does that. Only peers are stored that are worth it: those of the user, those to whom a
-//! connection was made, and those with a signed record.
+//! written anywhere, and [`PeerBook::restore`] takes them back; a [`PeerStore`] is where a driver does that. Only peers are stored that
+//! are worth it: those of the user, those to whom a connection was made, and those with a signed record.
 
 mod codec;
 mod entry;
@@ -361,6 +361,14 @@ impl PeerBook {
 
     /// A change that was taken could not be stored: it will be given again.
     pub fn put_back(&mut self, peer: PeerId) {
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            // It may be on the disk still, whatever has become of it here.
+            entry.is_stored = true;
+        }
+        self.note_change(peer);
+    }
+
+    fn note_change(&mut self, peer: PeerId) {
         if self.changed.len() < self.config.max_peers.saturating_mul(2) {
             self.changed.insert(peer);
         }
@@ -375,7 +383,7 @@ impl PeerBook {
         let is_new = !self.peers.contains_key(&peer);
         self.change(peer, now, |entry, now| entry.restore(stored, max, since_1970, now));
         let Some(entry) = self.peers.get_mut(&peer) else {
-            self.put_back(peer);
+            self.note_change(peer);
             return false;
         };
         entry.is_stored = true;
@@ -461,7 +469,7 @@ impl PeerBook {
         self.expiries.set(peer, expiry);
         let (is_stored, is_void) = (entry.is_stored, entry.is_void());
         if is_stored || entry.is_worth_storing() {
-            self.put_back(peer);
+            self.note_change(peer);
         }
         if is_void {
             self.peers.remove(&peer);

@@ -210,12 +210,13 @@ pub enum FromSwarm<C> {
         cause: StreamCloseCause,
     },
     /// Where is `peer`? A dial needs it. Comes only to protocols that [find peers](Protocol::finds_peers), and not again before the
-    /// answer: any number of [`ToSwarm::Addresses`], then one [`ToSwarm::FindFinished`].
+    /// answer or [`FromSwarm::StopFinding`]. The answer: any number of [`ToSwarm::Addresses`], then one [`ToSwarm::FindFinished`].
     FindPeer {
         /// Whom.
         peer: PeerId,
     },
-    /// Nobody waits for the answer to [`FromSwarm::FindPeer`] any more. Needs no answer.
+    /// Nobody waits for the answer to [`FromSwarm::FindPeer`] any more. No [`ToSwarm::FindFinished`] may follow, not even one that waits to
+    /// be taken: it would be the answer to the next question about the peer.
     StopFinding {
         /// Whom.
         peer: PeerId,

@@ -260,6 +260,7 @@ impl Routing {
 
     /// Nobody waits for where a peer is. Nothing is answered: by then the swarm might have asked again.
     fn stop_finding(&mut self, peer: PeerId, now: Instant) {
+        self.outputs.retain(|output| !matches!(output, ToSwarm::FindFinished { peer: of } if *of == peer));
         let asker = Asker::Dial(peer);
         let Some(&query) = self.askers.get(&asker) else { return };
         if self.waiting.remove(&query).is_some() {

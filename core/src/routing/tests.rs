@@ -215,6 +215,19 @@ fn the_peers_of_dials_wait_for_a_place() {
 }
 
 #[test]
+fn an_answer_that_waits_to_be_taken_is_not_that_of_the_next_question() {
+    let second = Duration::from_secs(1);
+    let mut routing = Routing::new(vec![slow(second, [])]);
+    routing.handle_input(FromSwarm::FindPeer { peer: peer(1) }, NOW);
+    routing.handle_timeout(NOW + second);
+    routing.handle_input(FromSwarm::StopFinding { peer: peer(1) }, NOW + second);
+    routing.handle_input(FromSwarm::FindPeer { peer: peer(1) }, NOW + second);
+    assert_eq!(done(&mut routing), []);
+    routing.handle_timeout(NOW + second * 2);
+    assert_eq!(done(&mut routing), [peer(1)]);
+}
+
+#[test]
 fn who_waits_when_the_node_shuts_down_is_answered() {
     let mut routing = Routing::new(vec![slow(Duration::MAX, [])]);
     let all = strangers();

@@ -36,13 +36,13 @@ impl<P: Protocols> Swarm<P> {
 
     /// Somebody wants a connection.
     pub(super) fn wish(&mut self, wisher: Wisher, target: DialTarget, options: DialOptions, now: Instant) {
-        let denied = target.peer.and_then(|peer| self.access.check_peer(&peer).err());
-        if let Some(denied) = denied {
-            return self.answer_wish(wisher, Err(denied.into()), now);
-        }
         let Some(dial) = self.wishes.add(wisher) else {
             return self.answer_wish(wisher, Err(DialError::IdReused), now);
         };
+        if let Some(denied) = target.peer.and_then(|peer| self.access.check_peer(&peer).err()) {
+            self.wishes.take(dial);
+            return self.answer_wish(wisher, Err(denied.into()), now);
+        }
         let is_open = |id: &ConnectionId| self.record(*id).is_some_and(|record| !record.is_closing());
         let connected = target.peer.and_then(|peer| self.best_connection(peer)).filter(is_open);
         self.tell_dialer(DialerInput::Dial { dial, target, options, connected }, now);

@@ -11,7 +11,7 @@ use crate::time::Instant;
 use std::sync::Arc;
 
 impl<P: Protocols> Swarm<P> {
-    /// Notes something of a peer. This node itself is not in its book, whoever tells of it.
+    /// Notes something of a peer; of this node itself nothing, whoever tells.
     pub(super) fn note(&mut self, peer: PeerId, change: impl FnOnce(&mut PeerBook)) {
         if peer != self.local_peer {
             change(&mut self.book);
@@ -22,6 +22,8 @@ impl<P: Protocols> Swarm<P> {
     pub(super) fn note_attempt(&mut self, progress: &DialProgress, now: Instant) {
         let DialProgress { peer, address, state: AttemptState::Failed { error } } = progress else { return };
         match (error, *peer) {
+            // It may have given the attempt up in favour of the connection that it has.
+            (_, Some(peer)) if self.peers.contains_key(&peer) => {}
             (AttemptError::WrongPeer { expected, .. }, _) => self.book.wrong_peer(*expected, address, now),
             // Nobody connects to a name: nothing would ever take that word back.
             (AttemptError::Transport(TransportError::Name { .. }), _) => {}

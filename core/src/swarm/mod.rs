@@ -30,8 +30,8 @@
 //! The [peer book](crate::peer_book) notes whom a connection was open to, by which address where we dialled it, and until when; what
 //! peers [tell](crate::protocols::ToSwarm::Identified) of themselves; and where protocols that
 //! [find peers](crate::protocols::Protocol::finds_peers) say that they are. An address that was dialled in vain is tried last from then on, and
-//! one where another peer answers is forgotten. So [dialling a peer](DialTarget) by its id alone finds whoever was met before. This node itself
-//! is not in its book.
+//! one where another peer answers is forgotten, unless the user said it. So [dialling a peer](DialTarget) by its id alone finds whoever was
+//! met before. Of this node itself nothing is noted.
 //!
 //! # Several connections to one peer
 //!

@@ -68,6 +68,25 @@ fn a_change_is_given_once_and_again_if_it_could_not_be_stored() {
 }
 
 #[test]
+fn a_deletion_that_could_not_be_stored_is_given_again_though_the_peer_is_still_here() {
+    let gone = [PeerChange { peer: peer(1), entry: None }];
+    for disconnects in [false, true] {
+        let mut book = book();
+        book.connected(peer(1), None, NOW);
+        book.add(peer(1), &port(1), NOW).unwrap();
+        assert_eq!(stored(&mut book, TODAY, NOW).len(), 1);
+        book.forget(peer(1), NOW);
+        assert_eq!(changes(&mut book, TODAY, NOW), gone);
+        book.put_back(peer(1));
+        if disconnects {
+            book.disconnected(peer(1), NOW);
+        }
+        assert_eq!(changes(&mut book, TODAY, NOW), gone, "disconnects: {disconnects}");
+        assert_eq!(changes(&mut book, TODAY, NOW), []);
+    }
+}
+
+#[test]
 fn what_was_stored_and_is_no_longer_worth_it_is_deleted() {
     let mut book = book();
     book.identified(peer(1), &signed_info(peer(1), 7, ports([1])), NOW);

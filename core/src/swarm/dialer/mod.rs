@@ -17,7 +17,7 @@
 //! rank among those of the dial that have not failed: happy eyeballs, with the constants of go-libp2p.
 //! After the delay, or as soon as nothing of its dial is in flight, it becomes an *attempt*. No address is attempted twice in a dial.
 //! While a public address that was reached is being upgraded to a connection ([`DialerInput::Upgrading`]), the next ones of its dial wait for
-//! 250 ms, private ones too: most likely they are not needed.
+//! 250 ms, private ones too: most likely they are not needed. Of several, the one that was reached last counts.
 //!
 //! An address is [redundant](AttemptError::Redundant) beside a better one that leads to the same port, while that one waits or is in flight:
 //! WebSockets beside plain TCP; WebTransport and old QUIC beside QUIC version 1. It is refused, also where it became known first

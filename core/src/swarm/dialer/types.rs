@@ -29,7 +29,8 @@ pub struct LookupId(pub u64);
 pub struct DialTarget {
     /// Who must be there; `None`: whoever is.
     pub peer: Option<PeerId>,
-    /// Where, without peer ids at the ends. If it is empty, or all of them fail: where the peer book says, and then peer routing.
+    /// Where, without peer ids at the ends. If it is empty, or all of them fail, and it is said who: where the peer book says, and then
+    /// peer routing.
     pub addresses: Vec<Multiaddr>,
 }
 

@@ -213,6 +213,18 @@ fn an_attempt_that_is_not_answered_failed_too() {
 }
 
 #[test]
+fn an_attempt_that_the_peer_gave_up_in_favour_of_its_own_has_not_failed() {
+    let mut swarm = swarm_with(Limits::default());
+    let listener = listening(&mut swarm);
+    add(&mut swarm, FIRST);
+    let (_, attempt) = dial_to(&mut swarm, peer(NUMBER), FIRST);
+    let connection = incoming_from(&mut swarm, listener, [5, 6, 7, 8].into(), NOW);
+    say(&mut swarm, connection, established(NUMBER));
+    upgrade(&mut swarm, attempt, FIRST, ConnectionMessage::Closed(ConnectionError::ClosedByPeer));
+    assert!(!swarm.peer_book().get(peer(NUMBER), NOW).unwrap().addresses[0].has_failed);
+}
+
+#[test]
 fn what_is_refused_before_it_is_dialled_has_not_failed() {
     let mut access = AccessRules::default();
     access.apply(AccessChange::Block("1.2.3.0/24".parse().unwrap()));

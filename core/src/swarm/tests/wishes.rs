@@ -124,6 +124,12 @@ fn an_id_that_was_blocked_is_used() {
     let errors = [DialError::Blocked(AccessDenied::BlockedPeer), DialError::IdReused];
     let failures = errors.map(|error| SwarmEvent::DialFailed { dial, error });
     assert_eq!(outcomes(&drain(&mut swarm)), failures);
+    // A protocol's id is free again after the answer, and not before.
+    assert_eq!(told(&self::dial(&mut swarm, 1, address("/ip4/1.2.3.4/tcp/5"))), []);
+    assert_eq!(told(&self::dial(&mut swarm, 1, peer(3))), [failed(1, DialError::IdReused)]);
+    let denied = || failed(2, DialError::Blocked(AccessDenied::BlockedPeer));
+    assert_eq!(told(&self::dial(&mut swarm, 2, peer(3))), [denied()]);
+    assert_eq!(told(&self::dial(&mut swarm, 2, peer(3))), [denied()]);
 }
 
 #[test]
