@@ -3,6 +3,7 @@
 //! Addresses stay text: a wrong one is a failure of the command, reported like the others, and no wrong usage.
 
 use bytesize::ByteSize;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use peerwork_tokio::core::swarm::{Limits, PeerOrRange};
 use std::fmt;
@@ -148,8 +149,8 @@ Examples:
     },
     /// Show whom a node remembers: the peers in its repo
     ///
-    /// Lists the peers that are stored in the repo, each with its addresses, the best first: who told of them, when they last brought
-    /// a connection, and how long they are kept. A node may use the repo meanwhile.
+    /// Lists the peers that are stored in the repo, each with its addresses, the best known first: who told of them, when they last
+    /// brought a connection, and how long they are kept. A node may use the repo meanwhile; what it learns is there within half a minute.
     #[command(after_help = "\
 Examples:
   peerwork peers --repo ~/.peerwork
@@ -211,7 +212,7 @@ pub(crate) struct Admission {
     #[arg(long, value_name = "PEER-OR-RANGE")]
     pub(crate) block: Vec<PeerOrRange>,
     /// How many connections there may be, of which others may make three quarters; more are refused
-    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_connections)]
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_connections, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_connections: usize,
     /// With more connections than this, some are closed: idle ones first, then the youngest
     #[arg(long, value_name = "COUNT", requires = "low_water")]
@@ -226,10 +227,10 @@ pub(crate) struct Admission {
 #[command(next_help_heading = "Node options")]
 pub(crate) struct NodeOptions {
     /// The security protocols to use, separated by commas, the preferred one first
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = DEFAULT_SECURITY)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tls,noise")]
     pub(crate) security: Vec<Security>,
     /// The stream muxers to use, separated by commas, the preferred one first
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = DEFAULT_MUXERS)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "yamux")]
     pub(crate) muxer: Vec<Muxer>,
     /// The type of the key of the new identity that the node gets; with --repo, when that is used first
     #[arg(long, value_name = "TYPE", default_value = "ed25519", conflicts_with = "key_file")]
@@ -237,10 +238,10 @@ pub(crate) struct NodeOptions {
     /// Take the node's identity from a key file that keygen wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
-    /// Keep the node's identity and the peers that it meets in this directory, from one run to the next
+    /// Keep the node's identity and the peers that it can dial again in this directory, from one run to the next
     ///
     /// The directory is made on first use, for its owner only. One node at a time can use it; `peerwork peers --repo PATH` shows what it
-    /// remembers. Peers in it can be dialled by /p2p/PEER-ID alone.
+    /// remembers: whom it has dialled, and who has told where it listens. Peers in it can be dialled by /p2p/PEER-ID alone.
     #[arg(long, value_name = "PATH", conflicts_with = "key_file")]
     pub(crate) repo: Option<PathBuf>,
     /// Talk only to nodes with the same pre-shared key, that of this file (often called swarm.key)
@@ -391,6 +392,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_node_that_is_told_nothing_needs_nothing_said_at_the_other_side() {
+        let Ok(Args { command: Command::Listen { options, .. }, .. }) =
+            Args::try_parse_from(["peerwork", "listen"])
+        else {
+            panic!("listen needs no arguments");
+        };
+        assert_eq!(options.protocols(), "");
     }
 
     #[test]

@@ -195,7 +195,10 @@ fn explain_dial(target: &str, error: &DialError) -> String {
             [(address, error)] if target.starts_with(&address.to_string()) => explain_attempt(address, error),
             // A name led to it.
             [(address, error)] => format!("{address}: {}", explain_attempt(address, error)),
-            _ => error.to_string(),
+            several => {
+                let each = several.iter().map(|(address, error)| format!("{address}: {error}"));
+                each.collect::<Vec<_>>().join("; ")
+            }
         },
         DialError::Timeout(_) => format!("{error}; give it more --timeout"),
         DialError::SelfDial => format!("{error}; use another address, or another key file"),
@@ -227,10 +230,10 @@ fn explain_attempt(address: &Multiaddr, error: &AttemptError) -> String {
             "; see whether the peer uses the same --private-network file"
         }
         AttemptError::Connection(ConnectionError::Negotiation { what: "muxer", .. }) => {
-            "; see whether a libp2p node runs there, or use another --muxer"
+            "; see whether a libp2p node runs there and lets you in, or use another --muxer"
         }
         AttemptError::Connection(ConnectionError::Negotiation { .. }) => {
-            "; see whether a libp2p node runs there, or use another --security"
+            "; see whether a libp2p node runs there and lets you in, or use another --security"
         }
         _ => "",
     };

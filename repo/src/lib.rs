@@ -81,7 +81,7 @@ use peerwork_core::identity::{Keypair, PeerId};
 use peerwork_core::peer_book::{PeerChange, PeerStore, PeerStoreError, StoredPeer};
 use private_file::PrivateFileError;
 use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The file with the node's private key.
@@ -202,18 +202,15 @@ impl RepoReader {
     /// There is none, it cannot be read, is damaged, or is of a later version: see [`RepoError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RepoError> {
         let path = path.as_ref();
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(RepoError::NotADirectory { path: path.to_owned() }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(RepoError::Missing { path: path.to_owned() });
-            }
-            Err(error) => return Err(RepoError::Read { path: path.to_owned(), error }),
-        }
         let file = path.join(PEERS_FILE);
-        if !file.exists() {
-            return Err(RepoError::Missing { path: path.to_owned() });
+        let missing = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => RepoError::Missing { path: path.to_owned() },
+            _ => RepoError::Read { path: path.to_owned(), error },
+        };
+        if !fs::metadata(path).map_err(missing)?.is_dir() {
+            return Err(RepoError::NotADirectory { path: path.to_owned() });
         }
+        fs::metadata(&file).map_err(missing)?;
         Ok(Self { database: Database::open_copy(&file)? })
     }
 

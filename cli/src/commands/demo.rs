@@ -2,7 +2,7 @@
 
 use super::echo::echo;
 use super::identify::Identity;
-use super::ping::ping;
+use super::ping::{Pings, ping};
 use crate::args::{NodeOptions, Security};
 use crate::failure::{Failure, failed};
 use crate::node;
@@ -75,7 +75,8 @@ impl Story<'_> {
         self.end("identify", Identity::new(alice_id, &info))?;
 
         self.begin(5, PING)?;
-        let pings = ping(bob, alice_id, PINGS, |_, _| Ok(())).await?;
+        let mut pings = Pings::default();
+        ping(bob, alice_id, PINGS, |_, _| Ok(()), &mut pings).await?;
         self.end("ping", pings)?;
 
         self.begin(6, ECHO)?;

@@ -144,7 +144,12 @@ impl Report for Summary {
             many => format!("{many} peers"),
         };
         let node = self.node.as_deref().unwrap_or("a node that has not started yet");
-        palette.faint(format_args!("{peers} in the repo of {node}")).to_string()
+        let why = if self.peers == 0 {
+            ": it has dialled nobody, and nobody has told where it listens"
+        } else {
+            ""
+        };
+        palette.faint(format_args!("{peers} in the repo of {node}{why}")).to_string()
     }
 }
 

@@ -19,26 +19,38 @@ pub(crate) async fn run(
     options: &NodeOptions,
     output: &Output,
 ) -> Result<(), Failure> {
-    let pings = node::with_peer(options, output, address, async |node, connected| {
-        ping(node, connected.peer, count, |number, rtt_ms| output.event(&Pong { number, rtt_ms })).await
+    let mut pings = Pings::default();
+    let result = node::with_peer(options, output, address, async |node, connected| {
+        let on_pong = |number, rtt_ms| output.event(&Pong { number, rtt_ms });
+        ping(node, connected.peer, count, on_pong, &mut pings).await
     });
-    Ok(output.success(&pings.await?)?)
+    match result.await {
+        Ok(()) => Ok(output.success(&pings)?),
+        Err(failure) => {
+            if !pings.rtt_ms.is_empty() {
+                output.event(&UntilThen { pings })?;
+            }
+            Err(failure)
+        }
+    }
 }
 
-/// Pings `peer` so many times, at least once, and calls `on_pong` with the number and the time in milliseconds of each.
+/// Pings `peer` so many times, at least once, notes the answers in `pings`, and calls `on_pong` with the number and the time in
+/// milliseconds of each.
 pub(super) async fn ping(
     node: &Node,
     peer: PeerId,
     count: u32,
     on_pong: impl Fn(u32, f64) -> io::Result<()>,
-) -> Result<Pings, Failure> {
-    let mut pings = Pings { peer: peer.to_string(), rtt_ms: Vec::new() };
+    pings: &mut Pings,
+) -> Result<(), Failure> {
+    pings.peer = peer.to_string();
     for number in 1..=count {
         let rtt_ms = milliseconds(node.ping(peer).await.map_err(failed(Failure::Ping))?);
         on_pong(number, rtt_ms)?;
         pings.rtt_ms.push(rtt_ms);
     }
-    Ok(pings)
+    Ok(())
 }
 
 /// One answer.
@@ -55,8 +67,22 @@ impl Report for Pong {
     }
 }
 
-/// All answers; there is at least one.
+/// The answers before something went wrong.
 #[derive(Serialize)]
+#[serde(tag = "event", rename = "pongs")]
+struct UntilThen {
+    #[serde(flatten)]
+    pings: Pings,
+}
+
+impl Report for UntilThen {
+    fn text(&self, palette: &Palette) -> String {
+        self.pings.text(palette)
+    }
+}
+
+/// All answers; there is at least one.
+#[derive(Default, Serialize)]
 pub(super) struct Pings {
     peer: String,
     rtt_ms: Vec<f64>,
@@ -68,6 +94,7 @@ impl Report for Pings {
         let min = self.rtt_ms.iter().copied().fold(f64::INFINITY, f64::min);
         let max = self.rtt_ms.iter().copied().fold(0.0, f64::max);
         let mean = self.rtt_ms.iter().sum::<f64>() / count as f64;
-        format!("{count} round trips: min {min:.3} ms, mean {mean:.3} ms, max {max:.3} ms")
+        let trips = if count == 1 { "round trip" } else { "round trips" };
+        format!("{count} {trips}: min {min:.3} ms, mean {mean:.3} ms, max {max:.3} ms")
     }
 }

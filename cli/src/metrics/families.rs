@@ -127,7 +127,7 @@ fn streams(swarm: &SwarmCounters) -> Vec<Family> {
         counter("streams_closed", "Streams that were opened and are gone", by_direction(streams_closed)),
         counter(
             "streams_refused",
-            "Streams of remotes that were over a limit",
+            "Streams of remotes that were over a limit, or that nobody handles any more",
             Values::Alone(*streams_refused),
         ),
         counter(
