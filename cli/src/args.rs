@@ -3,7 +3,6 @@
 //! Addresses stay text: a wrong one is a failure of the command, reported like the others, and no wrong usage.
 
 use bytesize::ByteSize;
-use clap::builder::RangedU64ValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use peerwork_tokio::core::swarm::{Limits, PeerOrRange};
 use std::fmt;
@@ -212,7 +211,7 @@ pub(crate) struct Admission {
     #[arg(long, value_name = "PEER-OR-RANGE")]
     pub(crate) block: Vec<PeerOrRange>,
     /// How many connections there may be, of which others may make three quarters; more are refused
-    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_connections, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_connections)]
     pub(crate) max_connections: usize,
     /// With more connections than this, some are closed: idle ones first, then the youngest
     #[arg(long, value_name = "COUNT", requires = "low_water")]

@@ -8,6 +8,7 @@ use peerwork_tokio::core::address::{InvalidAddress, Multiaddr, with_peer_id};
 use peerwork_tokio::core::connection::ConnectionError;
 use peerwork_tokio::core::crypto::UnsupportedKey;
 use peerwork_tokio::core::identity::{InvalidPeerId, InvalidPeerInfo, PeerId};
+use peerwork_tokio::core::negotiation::NegotiationError;
 use peerwork_tokio::core::protocols::StreamError;
 use peerwork_tokio::core::protocols::identify::IdentifyError;
 use peerwork_tokio::core::protocols::ping::PingError;
@@ -229,11 +230,14 @@ fn explain_attempt(address: &Multiaddr, error: &AttemptError) -> String {
         AttemptError::Connection(ConnectionError::PrivateNetwork(_) | ConnectionError::Reflected) => {
             "; see whether the peer uses the same --private-network file"
         }
+        AttemptError::Connection(ConnectionError::Negotiation { error: NegotiationError::Ended, .. }) => {
+            "; see whether a libp2p node runs there, and whether it lets you in"
+        }
         AttemptError::Connection(ConnectionError::Negotiation { what: "muxer", .. }) => {
-            "; see whether a libp2p node runs there and lets you in, or use another --muxer"
+            "; see whether a libp2p node runs there, or use another --muxer"
         }
         AttemptError::Connection(ConnectionError::Negotiation { .. }) => {
-            "; see whether a libp2p node runs there and lets you in, or use another --security"
+            "; see whether a libp2p node runs there, or use another --security"
         }
         _ => "",
     };

@@ -156,8 +156,7 @@ fn no_libp2p_node() {
     let prefix = format!("cannot connect to {address}: no agreement on a security protocol: ");
     assert!(run.failure().starts_with(&prefix), "{run:?}");
     assert!(
-        run.failure()
-            .ends_with("; see whether a libp2p node runs there and lets you in, or use another --security"),
+        run.failure().ends_with("; see whether a libp2p node runs there, or use another --security"),
         "{run:?}"
     );
 }
