@@ -6,8 +6,8 @@ mod pair;
 
 use bytes::BytesMut;
 use pair::{PROTOCOL, Pair};
-use peerwork_core::connection::{Connection, ConnectionId};
-use peerwork_core::machine::{End, Layer, Machine};
+use peerwork_core::connection::{Connection, ConnectionError, ConnectionId};
+use peerwork_core::machine::{Close, End, Layer, Machine};
 use peerwork_core::muxer::ReadError;
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::node::{LocalNode, LocalOutput, Node, NodeBuilder};
@@ -78,6 +78,32 @@ fn whoever_is_refused_counts_until_the_byte_stream_is_gone() {
     let refused = std::iter::from_fn(|| node.poll_output())
         .filter(|output| matches!(output, LocalOutput::Event(SwarmEvent::IncomingFailed { .. })));
     assert_eq!(refused.count(), 300);
+}
+
+/// So that one that did not wait for it knows what has failed.
+#[test]
+fn whose_handshake_fails_is_told_before_that_the_protocol_was_accepted() {
+    let mut node = quiet().build_local(Seed::reproducible(1), NOW).unwrap();
+    let listener = node.listen(Pair::address(), NOW);
+    let id = node.handle_incoming(listener, Pair::address(), NOW);
+    let accepted = b"\x13/multistream/1.0.0\n\x0d/secio/1.0.0\n";
+    // Longer than any message of secio's handshake.
+    let mut said = BytesMut::from([&accepted[..], &[0xff; 4]].concat().as_slice());
+    node.handle_bytes(id, &mut said, NOW);
+    let mut told = BytesMut::new();
+    while node.poll_transmit(id, &mut told, usize::MAX, NOW) > 0 {}
+    assert!(told.starts_with(accepted), "{told:?}");
+
+    let mut outputs = || std::iter::from_fn(|| node.poll_output()).collect::<Vec<_>>();
+    let closes = |output: &LocalOutput<_>| matches!(output, LocalOutput::Close { how: Close::Flush, .. });
+    assert!(outputs().iter().any(closes), "what was said leaves first");
+    node.handle_end(id, End::Closed, NOW);
+    let failed = std::iter::from_fn(|| node.poll_output()).find_map(|output| match output {
+        LocalOutput::Event(SwarmEvent::IncomingFailed { error, .. }) => Some(error),
+        _ => None,
+    });
+    assert!(matches!(failed, Some(ConnectionError::Security { .. })), "{failed:?}");
+    assert_eq!(node.connection_count(), 0);
 }
 
 /// A node whose connection is driven by hand, so that its reports can be held back.

@@ -30,7 +30,7 @@ pub struct ConnectionConfig {
     /// first, and none with secio and plaintext, where the listener's first message comes with its acceptance anyway. In return a
     /// remote that refuses may break the connection before its refusal is read, and the error is less clear.
     ///
-    /// Default: false, for the sake of clear errors.
+    /// Default: true.
     pub lazy_security: bool,
     /// Which raw streams, those of the application, are opened without waiting for the remote to accept their protocol; see
     /// [`StreamOptions::lazy`](crate::protocols::StreamOptions::lazy).
@@ -71,7 +71,7 @@ pub enum LazyStreams {
 
 impl Default for ConnectionConfig {
     /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); no private network; answers are waited
-    /// for unless they are known; 15 s for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be
+    /// for unless no choice is left or they are known; 15 s for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be
     /// sent, 256 wishes, 1,024 streams in negotiation.
     fn default() -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Default for ConnectionConfig {
             muxers: Vec::new(),
             crypto: crypto::default_provider(),
             private_network: None,
-            lazy_security: false,
+            lazy_security: true,
             lazy_streams: LazyStreams::Known,
             handshake_timeout: Duration::from_secs(15),
             negotiation_timeout: Duration::from_secs(10),

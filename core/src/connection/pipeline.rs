@@ -278,11 +278,16 @@ impl Pipeline {
         self.close = Some(closing);
     }
 
-    /// The remote broke something: no last words. But one that did not wait to be refused has yet to learn that it was.
+    /// The remote broke something: no last words. But one whose handshake fails is to learn why: what was accepted or refused, or an alert.
     fn fail(&mut self, error: ConnectionError, now: Instant) {
-        match error {
-            ConnectionError::Negotiation { error: NegotiationError::Refused, .. } => self.flush(error, now),
-            error => self.die(error, End::Failed, Closing::Now, now),
+        let is_handshake = !matches!(self.phase, Phase::Open(_) | Phase::Remains { .. });
+        let has_failed = error != ConnectionError::HandshakeTimeout;
+        // What cannot be sent is not worth another error.
+        if is_handshake && has_failed && self.fill(usize::MAX, now).is_ok() && !self.transmit.is_empty() {
+            let closing = Closing::Flushing { give_up: now + self.config.close_timeout };
+            self.die(error, End::Failed, closing, now);
+        } else {
+            self.die(error, End::Failed, Closing::Now, now);
         }
     }
 

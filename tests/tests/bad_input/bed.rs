@@ -386,6 +386,10 @@ impl Bed {
     fn closed(&mut self, connection: ConnectionId, how: Close) {
         if let Some(link) = self.links.get_mut(&connection) {
             link.close = Some(how);
+            // Attackers have systems like others, which end what the other side has ended.
+            if how == Close::Flush && !link.is_deaf && matches!(link.far, Far::Hostile(_)) {
+                link.end.get_or_insert(End::Closed);
+            }
         }
     }
 

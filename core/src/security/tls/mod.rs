@@ -19,8 +19,8 @@
 //! - **The data** is sealed and opened here, in place, with keys derived from the secrets of rustls' handshake.
 //!
 //! A dialer is done before the listener has seen its certificate. Where the listener does not accept it, the dialer learns of it from the
-//! channel: [`ChannelError::Refused`](super::ChannelError::Refused). Our own listener has an alert for its last words too, but a connection
-//! whose handshake fails is dropped at once. Nor does an orderly close begin with a `close_notify`: streams have ends of their own.
+//! channel: [`ChannelError::Refused`](super::ChannelError::Refused). Our own listener has an alert for its last words too. An orderly close
+//! does not begin with a `close_notify`: streams have ends of their own.
 
 mod certificate;
 mod channel;
