@@ -71,8 +71,8 @@ pub enum LazyStreams {
 
 impl Default for ConnectionConfig {
     /// No security protocol and no muxer; the [default crypto provider](crypto::default_provider); no private network; answers are waited
-    /// for unless no choice is left or they are known; 15 s for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close; 64 KiB to be
-    /// sent, 256 wishes, 1,024 streams in negotiation.
+    /// for unless no choice is left or they are known; 15 s for a handshake, 10 s for a stream's negotiation, 60 s of idleness, 5 s to close;
+    /// 64 KiB to be sent, 256 wishes, 1,024 streams in negotiation.
     fn default() -> Self {
         Self {
             security: Vec::new(),

@@ -22,9 +22,9 @@ impl<P: Protocols> Swarm<P> {
     pub(super) fn note_attempt(&mut self, progress: &DialProgress, now: Instant) {
         let DialProgress { peer, address, state: AttemptState::Failed { error } } = progress else { return };
         match (error, *peer) {
-            // It may have given the attempt up in favour of the connection that it has.
-            (_, Some(peer)) if self.peers.contains_key(&peer) => {}
             (AttemptError::WrongPeer { expected, .. }, _) => self.book.wrong_peer(*expected, address, now),
+            // It may have given the attempt up in favour of the connection that it has.
+            (AttemptError::Connection(_), Some(peer)) if self.peers.contains_key(&peer) => {}
             // Nobody connects to a name: nothing would ever take that word back.
             (AttemptError::Transport(TransportError::Name { .. }), _) => {}
             (error, Some(peer)) if dialer::is_of_address(error) => self.book.failed(peer, address, now),

@@ -222,6 +222,11 @@ fn an_attempt_that_the_peer_gave_up_in_favour_of_its_own_has_not_failed() {
     say(&mut swarm, connection, established(NUMBER));
     upgrade(&mut swarm, attempt, FIRST, ConnectionMessage::Closed(ConnectionError::ClosedByPeer));
     assert!(!swarm.peer_book().get(peer(NUMBER), NOW).unwrap().addresses[0].has_failed);
+    // Where nobody listens, nobody has given anything up.
+    let dial = swarm.dial_with(peer(NUMBER), DialOptions::always(), NOW);
+    let [(attempt, _)] = dialed(&drain(&mut swarm))[..] else { panic!("{dial:?}: one address is dialled") };
+    refuse(&mut swarm, attempt, TransportError::Refused);
+    assert!(swarm.peer_book().get(peer(NUMBER), NOW).unwrap().addresses[0].has_failed);
 }
 
 #[test]
