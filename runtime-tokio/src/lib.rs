@@ -173,7 +173,7 @@ pub use tcp::Io;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Puts a node together and starts it on tokio. See [`peerwork_runtime::NodeBuilder`].
 pub type NodeBuilder<P = ()> = peerwork_runtime::NodeBuilder<P, Tokio>;
@@ -199,6 +199,11 @@ impl Runtime for Tokio {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    // That of its timers, which stands still in tests with `start_paused`.
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
     }
 
     fn connect(&self, address: SocketAddr) -> BoxFuture<io::Result<Box<dyn Socket>>> {

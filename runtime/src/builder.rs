@@ -1,9 +1,8 @@
 //! Putting a node together and starting it.
 
-use crate::clock::wall_clock;
 use crate::driver::Surroundings;
+use crate::driver::keeper::Keeper;
 use crate::node::{Node, StartError};
-use crate::peer_store::Keeper;
 use crate::resolver::Resolver;
 use crate::runtime::Runtime;
 use crate::transport::{Tcp, Transport, Transports};
@@ -22,6 +21,7 @@ use peerwork_core::security::pnet::PreSharedKey;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{AccessRules, Limits, Watermarks};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Puts a node together and starts it on the runtime `R`: transports, security protocols, muxers, protocols, peer routing and record
 /// stores are added one by one, each list in order of preference.
@@ -228,7 +228,7 @@ where
         let Self { node, mut transports, resolver, peer_store, addresses, seed, runtime } = self;
         let runtime = runtime.map_or_else(R::current, Ok)?;
         let seed = seed.map_or_else(random_seed, Ok)?;
-        let node = node.configure(number_records);
+        let node = node.configure(|config| number_records(config, runtime.since_1970()));
         if transports.is_empty() {
             transports.push(Choice::Tcp);
         }
@@ -256,9 +256,9 @@ where
 }
 
 /// Makes the numbers of the node's signed records grow from start to start.
-fn number_records(config: &mut NodeConfig) {
+fn number_records(config: &mut NodeConfig, since_1970: Duration) {
     if config.identify.first_sequence == 0 {
-        config.identify.first_sequence = u64::try_from(wall_clock().as_nanos()).unwrap_or(u64::MAX);
+        config.identify.first_sequence = u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX);
     }
 }
 

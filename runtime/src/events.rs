@@ -1,6 +1,6 @@
 //! What the node tells its users, as a stream.
 
-use crate::wakes::Wakes;
+use crate::driver::wakes::Wakes;
 use futures_core::Stream;
 use parking_lot::Mutex;
 use peerwork_core::node::NodeEvent;

@@ -8,23 +8,15 @@
 //! names is a [`Resolver`]. What keeps the peers that it meets from one run to the next is a
 //! [`PeerStore`](peerwork_core::peer_book::PeerStore), such as a directory by `peerwork-repo`.
 //!
-//! Locks live here only: one mutex for each connection, shared by its task, its stream handles and the node's task, which takes it to give
+//! Locks live in the driver only: one mutex for each connection, shared by its task, its stream handles and the node's task, which takes it to give
 //! up a handshake; and one for each dial on the way.
 
-mod accept;
-mod attempt;
-mod buffers;
 mod builder;
-mod clock;
-mod connection;
 mod driver;
 mod events;
-mod handles;
-mod mailbox;
 mod management;
 mod metrics;
 mod node;
-mod peer_store;
 mod peers;
 mod perf;
 mod processor;
@@ -33,13 +25,12 @@ mod resolver;
 mod runtime;
 mod stream;
 mod transport;
-mod wakes;
 
 pub use builder::NodeBuilder;
+pub use driver::SAVE_INTERVAL;
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
 pub use metrics::Metrics;
 pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
-pub use peer_store::SAVE_INTERVAL;
 pub use perf::{Amount, MAX_PERF_STREAMS, MeasureError, Measured, Perf};
 pub use processor::computes_aes;
 pub use resolver::{ResolveError, Resolver};

@@ -1,9 +1,7 @@
 //! The handle of a running node.
 
-use crate::clock::Clock;
-use crate::driver::{Command, Driver, Surroundings};
+use crate::driver::{Clock, Command, Driver, Surroundings, mailbox};
 use crate::events::Events;
-use crate::mailbox;
 use crate::requests::Request;
 use crate::runtime::Runtime;
 use crate::stream::Stream;
@@ -159,7 +157,7 @@ where
         seed: Seed,
         surroundings: Surroundings<R>,
     ) -> Result<Self, BuildError> {
-        let clock = Clock::start();
+        let clock = Clock::start(surroundings.runtime.clone());
         let (runtime, dialable) = (surroundings.runtime.clone(), Arc::new(surroundings.transports.clone()));
         let builder = builder.configure(|config| config.swarm.dialer.dialable = dialable);
         let node = builder.build(seed, clock.now())?;

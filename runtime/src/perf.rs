@@ -163,10 +163,10 @@ impl<R: Runtime> Perf<R> {
         })?;
         let measurement = Measurement::client(upload.bytes(), download.bytes());
         let mut conductor = Conductor::new(self, stream, measurement);
-        let mut watch = Watch::new(upload);
+        let mut watch = Watch::new(upload, self.runtime.now());
         loop {
             let moved = conductor.advance().await.map_err(RequestError::Failed)?;
-            let measured = watch.note(&conductor.measurement);
+            let measured = watch.note(&conductor.measurement, self.runtime.now());
             on_progress(&measured);
             if moved == Moved::Done {
                 return Ok(measured);
@@ -191,14 +191,12 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(upload: Amount) -> Self {
-        let start = Instant::now();
+    fn new(upload: Amount, start: Instant) -> Self {
         let uploads = upload != Amount::NONE;
         Self { start, uploads, answered: (!uploads).then_some(start) }
     }
 
-    fn note(&mut self, measurement: &Measurement) -> Measured {
-        let now = Instant::now();
+    fn note(&mut self, measurement: &Measurement, now: Instant) -> Measured {
         if measurement.is_answered() {
             self.answered.get_or_insert(now);
         }
@@ -230,7 +228,7 @@ enum Moved {
 
 impl<'a, R: Runtime> Conductor<'a, R> {
     fn new(perf: &'a Perf<R>, stream: Stream, measurement: Measurement) -> Self {
-        Self { perf, stream, measurement, tick: perf.runtime.sleep(TICK), moved_at: Instant::now() }
+        Self { perf, stream, measurement, tick: perf.runtime.sleep(TICK), moved_at: perf.runtime.now() }
     }
 
     /// Takes the next step, or waits for it as long as a tick.
@@ -240,13 +238,13 @@ impl<'a, R: Runtime> Conductor<'a, R> {
 
     fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Moved, MeasureError>> {
         if let Poll::Ready(result) = self.poll_step(cx) {
-            self.moved_at = Instant::now();
+            self.moved_at = self.perf.runtime.now();
             return Poll::Ready(result);
         }
         ready!(self.tick.as_mut().poll(cx));
         self.tick = self.perf.runtime.sleep(TICK);
         let patience = self.perf.patience;
-        let is_silent = self.moved_at.elapsed() >= patience;
+        let is_silent = self.perf.runtime.now() - self.moved_at >= patience;
         Poll::Ready(if is_silent { Err(MeasureError::Silent(patience)) } else { Ok(Moved::Nothing) })
     }
 

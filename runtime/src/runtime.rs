@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// A boxed future that a runtime can run.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -28,8 +28,18 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Runs `task` to its end in the background.
     fn spawn(&self, task: BoxFuture<()>);
 
-    /// Completes after `duration`. May be late; the driver judges by the clock.
+    /// Completes after `duration`. May be late; the driver judges by [`now`](Self::now).
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
+
+    /// The time, by a clock that never goes back. It may stand still, for instance while the machine sleeps; sleeps should go by it.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// The wall clock, since 1970: for certificates, and for records and peers that are stored. Zero if it stands before that.
+    fn since_1970(&self) -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
 
     /// Connects over TCP.
     ///

@@ -1,6 +1,6 @@
 //! A raw stream as its user holds it.
 
-use crate::connection::StreamSource;
+use crate::driver::connection::StreamSource;
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use peerwork_core::identity::PeerId;

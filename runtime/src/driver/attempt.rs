@@ -1,8 +1,8 @@
 //! A byte stream that is being dialled.
 
+use super::wakes::{Wakes, remember};
 use crate::runtime::BoxFuture;
 use crate::transport::Link;
-use crate::wakes::{Wakes, remember};
 use parking_lot::Mutex;
 use peerwork_core::swarm::TransportError;
 use std::sync::Arc;

@@ -1,15 +1,29 @@
-//! The task that drives the node: it opens sockets, starts a task for each connection, carries messages and answers the handles.
+//! The driver: what runs a node. The rest of the crate is what its users hold.
+//!
+//! Here is the task that drives the node: it opens sockets, starts a task for each [connection], carries messages and answers the handles.
+//! It judges time by the runtime's [clock].
 
-use crate::accept::accept;
-use crate::attempt::Attempt;
-use crate::buffers::Common;
-use crate::clock::{Clock, wall_clock};
-use crate::connection::{self, Shared, StreamSource};
+mod accept;
+mod attempt;
+mod buffers;
+mod clock;
+pub(crate) mod connection;
+mod handles;
+pub(crate) mod keeper;
+pub(crate) mod mailbox;
+pub(crate) mod wakes;
+
+pub(crate) use clock::Clock;
+pub use keeper::SAVE_INTERVAL;
+
+use self::accept::accept;
+use self::attempt::Attempt;
+use self::buffers::Common;
+use self::connection::{Shared, StreamSource};
+use self::keeper::Keeper;
 use crate::events::{Event, Events, Subscribers};
-use crate::mailbox;
 use crate::management::Management;
 use crate::node::{Connected, Listening};
-use crate::peer_store::Keeper;
 use crate::peers::Peers;
 use crate::requests::{Reply, Request, Requests, answer, fail};
 use crate::resolver::{Resolver, in_time};
@@ -129,7 +143,6 @@ pub(crate) struct Driver<P: Protocols, R: Runtime> {
     transports: Transports,
     resolver: Arc<dyn Resolver>,
     keeper: Option<Keeper<R>>,
-    clock: Clock,
     commands: mailbox::Receiver<Command<P>>,
     /// The handles are gone; the node stops.
     abandoned: bool,
@@ -204,13 +217,12 @@ where
             transports,
             resolver,
             keeper,
-            clock,
             commands,
             abandoned: false,
             reports,
             to_driver,
             connections: BTreeMap::new(),
-            common: Arc::default(),
+            common: Arc::new(Common::new(clock)),
             sockets: BTreeMap::new(),
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -228,7 +240,7 @@ where
     /// Runs the node until it has shut down and every task has ended.
     pub(crate) async fn run(mut self) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.restore(self.node.peer_book_mut(), self.clock.now());
+            keeper.restore(self.node.peer_book_mut(), self.common.clock.now());
         }
         self.drain();
         while !self.over {
@@ -244,16 +256,17 @@ where
                         self.input(SwarmInput::CancelDial { dial });
                     }
                 }
-                Wake::Time => self.node.handle_timeout(self.clock.now()),
+                Wake::Time => self.node.handle_timeout(self.common.clock.now()),
             }
             self.drain();
         }
-        let Self { mut node, keeper, clock, reports, waiting, to_driver, .. } = self;
+        let Self { mut node, keeper, common, reports, waiting, to_driver, .. } = self;
         let Self { connections, sockets, listeners, dials, lookups, .. } = self;
         drop((to_driver, connections, sockets, listeners, dials, lookups));
         // The connections' tasks hold the other ends until they have flushed and closed.
         let close = async { while reports.next().await.is_some() {} };
-        let save = OptionFuture::from(keeper.map(|keeper| keeper.finish(node.peer_book_mut(), clock.now())));
+        let save =
+            OptionFuture::from(keeper.map(|keeper| keeper.finish(node.peer_book_mut(), common.clock.now())));
         join(close, save).await;
         drop(waiting.shutdowns);
     }
@@ -261,10 +274,10 @@ where
     /// Local work first, then time, then the outside.
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake<P>> {
         if let Some(keeper) = &mut self.keeper {
-            keeper.poll(cx, self.node.peer_book_mut(), self.clock.now());
+            keeper.poll(cx, self.node.peer_book_mut(), self.common.clock.now());
         }
         if let Some(deadline) = self.node.poll_timeout() {
-            let now = self.clock.now();
+            let now = self.common.clock.now();
             if deadline.at <= now {
                 return Poll::Ready(Wake::Time);
             }
@@ -299,15 +312,15 @@ where
 
     /// For the handshake of the connection that is about to be made.
     fn tell_time(&mut self) {
-        self.input(SwarmInput::WallClock { since_1970: wall_clock() });
+        self.input(SwarmInput::WallClock { since_1970: self.common.clock.since_1970() });
     }
 
     fn input(&mut self, input: SwarmInput<NodeCommand<P::Command>>) {
-        self.node.handle_input(input, self.clock.now());
+        self.node.handle_input(input, self.common.clock.now());
     }
 
     fn handle_command(&mut self, command: Command<P>) {
-        let now = self.clock.now();
+        let now = self.common.clock.now();
         match command {
             Command::Listen { address, reply } => {
                 let listener = self.node.listen(address, now);
@@ -498,9 +511,9 @@ where
     }
 
     fn start_connection(&mut self, id: ConnectionId) {
-        let Some(connection) = self.node.take_connection(id, self.clock.now()) else { return };
+        let Some(connection) = self.node.take_connection(id, self.common.clock.now()) else { return };
         let Some(socket) = self.sockets.remove(&id) else { return };
-        let shared = Arc::new(Shared::new(connection, socket, self.clock, self.common.clone()));
+        let shared = Arc::new(Shared::new(connection, socket, self.common.clone()));
         self.connections.insert(id, shared.clone());
         let task = connection::run(id, shared, self.runtime.clone(), self.to_driver.clone());
         self.runtime.spawn(Box::pin(task));

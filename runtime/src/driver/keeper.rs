@@ -1,6 +1,5 @@
 //! Keeping the peers that a node knows from one run to the next.
 
-use crate::clock::wall_clock;
 use crate::runtime::{BoxFuture, Runtime};
 use futures_channel::oneshot;
 use futures_util::FutureExt;
@@ -75,7 +74,7 @@ impl<R: Runtime> Keeper<R> {
     /// Puts what was stored into the peer book.
     pub(crate) fn restore(&mut self, book: &mut PeerBook, now: Instant) {
         for stored in std::mem::take(&mut self.stored) {
-            book.restore(&stored, wall_clock(), now);
+            book.restore(&stored, self.runtime.since_1970(), now);
         }
     }
 
@@ -98,7 +97,7 @@ impl<R: Runtime> Keeper<R> {
     }
 
     fn save(&mut self, book: &mut PeerBook, now: Instant) {
-        let since_1970 = wall_clock();
+        let since_1970 = self.runtime.since_1970();
         let changes: Vec<_> =
             std::iter::from_fn(|| book.take_change(since_1970, now)).take(MAX_CHANGES).collect();
         if changes.is_empty() {

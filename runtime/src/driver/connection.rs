@@ -3,14 +3,13 @@
 //! A handle works on the connection itself: it reads or writes the stream and makes one attempt to write to the socket. The task
 //! does the rest: it reads the socket, waits for it, keeps time and carries messages to the node.
 
-use crate::buffers::{BUFFER_BYTES, Common};
-use crate::clock::Clock;
-use crate::driver::ToDriver;
-use crate::handles::Handles;
-use crate::mailbox;
+use super::ToDriver;
+use super::buffers::{BUFFER_BYTES, Common};
+use super::handles::Handles;
+use super::mailbox;
+use super::wakes::{Wakes, remember};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::transport::Socket;
-use crate::wakes::{Wakes, remember};
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
 use peerwork_core::connection::{Connection, ConnectionId, StreamEvent, ToConnection, Traffic};
@@ -50,7 +49,6 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// What the node has sent. Beside the state, so that the node never waits for a connection at work.
     inbox: Mutex<Inbox>,
-    clock: Clock,
 }
 
 #[derive(Default)]
@@ -96,12 +94,7 @@ pub(crate) trait StreamSource: Send + Sync {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        connection: Connection,
-        socket: Box<dyn Socket>,
-        clock: Clock,
-        common: Arc<Common>,
-    ) -> Self {
+    pub(crate) fn new(connection: Connection, socket: Box<dyn Socket>, common: Arc<Common>) -> Self {
         let state = State {
             connection,
             common,
@@ -117,13 +110,13 @@ impl Shared {
             handles: Handles::default(),
             counted: Traffic::default(),
         };
-        Self { state: Mutex::new(state), inbox: Mutex::default(), clock }
+        Self { state: Mutex::new(state), inbox: Mutex::default() }
     }
 
     /// The state and the time, for a handle.
     fn lock(&self) -> (MutexGuard<'_, State>, Instant) {
         let state = self.state.lock();
-        let now = state.scheduled.unwrap_or_else(|| self.clock.now());
+        let now = state.scheduled.unwrap_or_else(|| state.common.clock.now());
         (state, now)
     }
 
@@ -420,7 +413,7 @@ impl<R: Runtime> Task<R> {
         remember(&mut state.task, cx.waker());
         let mut received = 0;
         let mut lets_others_write = false;
-        let mut now = shared.clock.now();
+        let mut now = state.common.clock.now();
         for _ in 0..ROUNDS {
             let mut progress = Self::take_inbox(shared, &mut state, cx, now);
             progress |= self.keep_time(&mut state, cx, now);
@@ -458,7 +451,7 @@ impl<R: Runtime> Task<R> {
             if !progress || received >= MAX_READ_BYTES || !wakes.is_empty() {
                 break;
             }
-            now = shared.clock.now();
+            now = state.common.clock.now();
         }
         // Counted however the loop ended: a connection that always has something to read must write too.
         self.turns_given += usize::from(lets_others_write);

@@ -1,7 +1,7 @@
 //! A listener at work.
 
-use crate::driver::ToDriver;
-use crate::mailbox;
+use super::ToDriver;
+use super::mailbox;
 use crate::runtime::{BoxFuture, Runtime};
 use crate::transport::Listener;
 use futures_util::StreamExt;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use super::*;
+use crate::driver::clock::{Clock, Source};
 use peerwork_core::machine::Machine;
 use peerwork_core::muxer::mplex::Mplex;
 use peerwork_core::negotiation::ProtocolId;
@@ -13,6 +14,7 @@ use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmEvent, SwarmInput, SwarmOutput};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
+use std::time::Duration;
 
 const PROTOCOL: ProtocolId = ProtocolId::from_static("/test/1.0.0");
 
@@ -31,6 +33,22 @@ impl Socket for Broken {
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+struct SystemClock;
+
+impl Source for SystemClock {
+    fn now(&self) -> std::time::Instant {
+        std::time::Instant::now()
+    }
+
+    fn since_1970(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn common() -> Arc<Common> {
+    Arc::new(Common::new(Clock::start(SystemClock)))
 }
 
 #[derive(Default)]
@@ -99,9 +117,10 @@ fn node_with_stream(now: Instant) -> (Node, Connection, StreamId) {
 
 #[test]
 fn a_reader_hears_of_a_write_that_fails_while_it_asks() {
-    let clock = Clock::start();
+    let common = common();
+    let clock = &common.clock;
     let (connection, stream) = connection_with_stream(clock.now());
-    let shared = Shared::new(connection, Box::new(Broken), clock, Arc::default());
+    let shared = Shared::new(connection, Box::new(Broken), common.clone());
     shared.attach(stream);
     shared.state.lock().task = Some(Waker::noop().clone());
     let woken = Arc::new(Woken::default());
@@ -127,9 +146,10 @@ impl Wake for Unlocked {
 
 #[test]
 fn tasks_are_woken_without_the_lock() {
-    let clock = Clock::start();
+    let common = common();
+    let clock = &common.clock;
     let (connection, stream) = connection_with_stream(clock.now());
-    let shared = Arc::new(Shared::new(connection, Box::new(Broken), clock, Arc::default()));
+    let shared = Arc::new(Shared::new(connection, Box::new(Broken), common.clone()));
     shared.attach(stream);
     let [task, reader] =
         [(); 2].map(|()| Arc::new(Unlocked { shared: shared.clone(), is_free: AtomicBool::new(false) }));
@@ -145,9 +165,10 @@ fn tasks_are_woken_without_the_lock() {
 
 #[test]
 fn only_a_handshake_is_abandoned_at_once() {
-    let clock = Clock::start();
+    let common = common();
+    let clock = &common.clock;
     let has_socket = |connection: Connection| {
-        let shared = Shared::new(connection, Box::new(Broken), clock, Arc::default());
+        let shared = Shared::new(connection, Box::new(Broken), common.clone());
         shared.abandon_handshake();
         shared.state.lock().socket.is_some()
     };

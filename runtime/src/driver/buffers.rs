@@ -1,5 +1,7 @@
-//! What the connections of a node share: buffers to borrow while they have something to read or to write, and the count of their bytes.
+//! What the connections of a node share: buffers to borrow while they have something to read or to write, the count of their bytes, and the
+//! clock.
 
+use super::clock::Clock;
 use crate::metrics::TotalTraffic;
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -11,10 +13,17 @@ pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
 const MAX_BUFFERS: usize = 8;
 
 /// What the connections of a node share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) buffers: Buffers,
     pub(crate) traffic: TotalTraffic,
+    pub(crate) clock: Clock,
+}
+
+impl Common {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { buffers: Buffers::default(), traffic: TotalTraffic::default(), clock }
+    }
 }
 
 /// Buffers that are not in use, the last one on top.
