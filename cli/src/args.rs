@@ -248,6 +248,9 @@ pub(crate) struct NodeOptions {
     /// keygen --private-network makes one. With LIBP2P_FORCE_PNET=1 in the environment, no node starts without it.
     #[arg(long, value_name = "FILE")]
     pub(crate) private_network: Option<PathBuf>,
+    /// On what the node runs: its tasks, sockets and timers, and how names are looked up
+    #[arg(long, value_name = "RUNTIME", default_value = "tokio")]
+    pub(crate) runtime: RuntimeName,
     /// Where signatures, key agreement and ciphers come from
     #[arg(long, value_name = "PROVIDER", value_enum, default_value_t)]
     pub(crate) crypto: Crypto,
@@ -340,6 +343,23 @@ pub(crate) enum Crypto {
     /// Rust for any processor. Does not sign with RSA keys
     #[cfg_attr(not(feature = "aws-lc"), default)]
     Portable,
+}
+
+/// An async runtime, built in or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuntimeName {
+    /// As many threads as there are processors
+    Tokio,
+    /// One thread, and one for the sockets and timers
+    Smol,
+    /// Discontinued by its authors; only in programs that are built with it
+    AsyncStd,
+}
+
+impl fmt::Display for RuntimeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&names(&[*self]))
+    }
 }
 
 /// A type of identity key.

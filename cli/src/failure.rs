@@ -1,5 +1,6 @@
 //! Why a command fails: one line that says what is wrong and what would be right.
 
+use crate::args::RuntimeName;
 use crate::echo::EchoError;
 use crate::key_file::KeyFileError;
 use crate::repo;
@@ -99,6 +100,9 @@ pub(crate) enum Failure {
         "LIBP2P_FORCE_PNET=1 forbids a node outside of a private network; say with --private-network FILE which key to use"
     )]
     NoPrivateNetwork,
+    /// The program has no such runtime.
+    #[error("this program is built without {0}; build it with --features {0}, or use --runtime tokio")]
+    NotBuiltIn(RuntimeName),
     /// More connections would be left than are too many.
     #[error("--low-water {low} is above --high-water {high}; it must not be")]
     LowWater {

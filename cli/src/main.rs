@@ -18,7 +18,7 @@
 //!
 //! # The map
 //!
-//! [`args`] is the command line, [`commands`] has one file for each command, [`node`] starts nodes and dials for them. What is
+//! [`args`] is the command line, [`commands`] has one file for each command, [`node`] starts nodes, on any [`runtime`], and dials for them. What is
 //! printed is a value with two forms, see [`output`]; everything that can go wrong is a [`failure::Failure`], which also knows
 //! what would be right. [`echo`] is the protocol that every node of the program serves, [`metrics`] tells Prometheus what a node does.
 
@@ -34,6 +34,7 @@ mod node;
 mod output;
 mod progress;
 mod repo;
+mod runtime;
 mod signal;
 
 use args::Args;

@@ -7,8 +7,10 @@ use crate::key_file;
 use crate::keypair;
 use crate::output::{Output, Palette, Report};
 use crate::repo;
+use crate::runtime::AnyRuntime;
 use crate::signal::unless_stopped;
 use peerwork_repo::Repo;
+use peerwork_runtime::{NodeBuilder, Perf};
 use peerwork_tokio::core::address::{self, Multiaddr};
 #[cfg(feature = "aws-lc")]
 use peerwork_tokio::core::crypto::Fast;
@@ -24,7 +26,7 @@ use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
 use peerwork_tokio::core::security::tls::Tls;
 use peerwork_tokio::core::seed::Seed;
 use peerwork_tokio::core::swarm::{SwarmConfig, Watermarks};
-use peerwork_tokio::{Connected, Node, NodeBuilder, computes_aes};
+use peerwork_tokio::{Connected, Node, computes_aes};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -83,6 +85,7 @@ async fn start_configured(
     if options.security.contains(&Security::Plaintext) {
         output.warn(&"plaintext does not encrypt, and peers can claim to be anybody; use it for tests only");
     }
+    let runtime = AnyRuntime::named(options.runtime)?;
     let (identity, store) = match (&options.repo, &options.key_file) {
         (Some(path), _) => {
             let (identity, store) = repo::open(path, options.key).await?;
@@ -91,7 +94,7 @@ async fn start_configured(
         (None, Some(path)) => (read_key(path)?, None),
         (None, None) => (keypair::generate(options.key)?, None),
     };
-    start_as(options, identity, store, configure).await
+    start_as(options, runtime, identity, store, configure).await
 }
 
 /// Starts a node that serves echo, with a new identity in any case and no word of warning.
@@ -99,11 +102,13 @@ async fn start_configured(
 /// # Errors
 /// The node cannot start.
 pub(crate) async fn start_anonymous(options: &NodeOptions) -> Result<Node, Failure> {
-    start_as(options, keypair::generate(options.key)?, None, |_| {}).await
+    let runtime = AnyRuntime::named(options.runtime)?;
+    start_as(options, runtime, keypair::generate(options.key)?, None, |_| {}).await
 }
 
 async fn start_as(
     options: &NodeOptions,
+    runtime: AnyRuntime,
     identity: Keypair,
     store: Option<Repo>,
     configure: impl FnOnce(&mut SwarmConfig),
@@ -111,7 +116,8 @@ async fn start_as(
     let crypto = crypto(options.crypto);
     // Otherwise every handshake would fail.
     crypto.sign(&identity, b"").map_err(Failure::CannotSign)?;
-    let mut builder = builder(options, crypto, identity).configure(|config| configure(&mut config.swarm));
+    let mut builder =
+        builder(options, runtime, crypto, identity).configure(|config| configure(&mut config.swarm));
     if let Some(key) = private_network(options)? {
         builder = builder.private_network(key);
     }
@@ -121,6 +127,14 @@ async fn start_as(
     let node = builder.start().await?;
     echo::serve(&node).await?;
     Ok(node)
+}
+
+/// perf on the runtime of the nodes.
+///
+/// # Errors
+/// It is not built in.
+pub(crate) fn perf(options: &NodeOptions) -> Result<Perf<AnyRuntime>, Failure> {
+    Ok(Perf::on(AnyRuntime::named(options.runtime)?).patience(options.timeout))
 }
 
 fn crypto(crypto: Crypto) -> Arc<dyn CryptoProvider> {
@@ -145,9 +159,14 @@ fn private_network(options: &NodeOptions) -> Result<Option<PreSharedKey>, Failur
     key.map(Some).map_err(|error| Failure::KeyFile { path: path.to_owned(), error })
 }
 
-fn builder(options: &NodeOptions, crypto: Arc<dyn CryptoProvider>, identity: Keypair) -> NodeBuilder {
+fn builder(
+    options: &NodeOptions,
+    runtime: AnyRuntime,
+    crypto: Arc<dyn CryptoProvider>,
+    identity: Keypair,
+) -> NodeBuilder<(), AnyRuntime> {
     let timeout = options.timeout;
-    let mut builder = NodeBuilder::new().identity(identity).configure(|config| {
+    let mut builder = NodeBuilder::new().runtime(runtime).identity(identity).configure(|config| {
         config.swarm.connection.crypto = crypto;
         config.swarm.reports_attempts = true;
         config.swarm.dialer.attempt_timeout = timeout;

@@ -161,10 +161,8 @@
 //! - `aws-lc` (on by default): nodes use the [fast crypto provider](peerwork_core::crypto), which needs a C compiler to build. Without it they use the
 //!   portable one, which does not sign with RSA identities.
 
-mod dns;
 mod tcp;
 
-pub use dns::Dns;
 pub use peerwork_core as core;
 pub use peerwork_core::protocols::Target;
 pub use peerwork_runtime::*;
@@ -180,6 +178,9 @@ pub type NodeBuilder<P = ()> = peerwork_runtime::NodeBuilder<P, Tokio>;
 
 /// perf on tokio. See [`peerwork_runtime::Perf`].
 pub type Perf = peerwork_runtime::Perf<Tokio>;
+
+/// The system's name resolution on tokio, or that of other name servers. See [`peerwork_runtime::Dns`].
+pub type Dns = peerwork_runtime::Dns<hickory_resolver::net::runtime::TokioRuntimeProvider>;
 
 /// tokio: the runtime of the task that makes it.
 #[derive(Debug, Clone)]
@@ -219,7 +220,8 @@ impl Runtime for Tokio {
     }
 }
 
-/// The examples of the README are tests.
+/// The examples of the project's README and of this crate's are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

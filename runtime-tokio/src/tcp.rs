@@ -2,17 +2,13 @@
 
 use bytes::BytesMut;
 use futures_util::stream;
-use peerwork_runtime::{Socket, TcpListener};
-use socket2::{Domain, Protocol, Type};
+use peerwork_runtime::{Socket, TcpListener, bind_tcp};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-
-/// How many connections the system keeps until they are accepted. It may keep fewer.
-const BACKLOG: i32 = 1024;
 
 /// A byte stream of tokio's as a [`Socket`], for transports of the user's own.
 #[derive(Debug)]
@@ -36,19 +32,8 @@ pub(crate) async fn connect(address: SocketAddr) -> io::Result<Box<dyn Socket>> 
     socket(TcpStream::connect(address).await?)
 }
 
-/// Listens. tokio's own way would have an IPv6 socket take IPv4 as well.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // On Unix, connections of the program's last run do not keep the port; on Windows it would mean to share the port.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let listener = tokio::net::TcpListener::from_std(socket.into())?;
+    let listener = tokio::net::TcpListener::from_std(bind_tcp(address)?)?;
     let address = listener.local_addr()?;
     let incoming = stream::poll_fn(move |cx| {
         let accepted = listener.poll_accept(cx)?;

@@ -12,6 +12,8 @@
 //! up a handshake; and one for each dial on the way.
 
 mod builder;
+#[cfg(feature = "hickory")]
+mod dns;
 mod driver;
 mod events;
 mod management;
@@ -27,6 +29,8 @@ mod stream;
 mod transport;
 
 pub use builder::NodeBuilder;
+#[cfg(feature = "hickory")]
+pub use dns::Dns;
 pub use driver::SAVE_INTERVAL;
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
 pub use metrics::Metrics;
@@ -36,4 +40,4 @@ pub use processor::computes_aes;
 pub use resolver::{ResolveError, Resolver};
 pub use runtime::{BoxFuture, BoxStream, Runtime, TcpListener};
 pub use stream::Stream;
-pub use transport::{Link, Listener, Socket, Tcp, Transport, transport_error};
+pub use transport::{Link, Listener, Socket, Tcp, Transport, bind_tcp, transport_error};

@@ -91,7 +91,12 @@ impl<R: Runtime> Perf<R> {
     /// # Errors
     /// The caller is not inside one.
     pub fn new() -> Result<Self, StartError> {
-        Ok(Self { runtime: R::current()?, patience: PATIENCE })
+        R::current().map(Self::on)
+    }
+
+    /// On this runtime.
+    pub fn on(runtime: R) -> Self {
+        Self { runtime, patience: PATIENCE }
     }
 
     /// Sets how long nothing may move on a stream until it is given up, or reset by a server. 20 seconds, if this is not called.

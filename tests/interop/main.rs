@@ -20,6 +20,12 @@ const OLD: [Case; 6] = [
         .only("portable"),
 ];
 
+/// The same on the other runtimes of `peerwork`.
+const OLD_ELSEWHERE: [Case; 2] = [
+    Case::new("on smol", "secio", "mplex").ours("--runtime smol").with_echoes().only("fast"),
+    Case::new("on async-std", "secio", "mplex").ours("--runtime async-std").with_echoes().only("fast"),
+];
+
 /// What else rust-old can do.
 const RUST_OLD: [Case; 7] = [
     Case::new("noise and yamux", "noise", "yamux").with_echoes().only("fast"),
@@ -51,6 +57,17 @@ const NEW: [Case; 10] = [
     Case::new("protocols that only one of them has", "secio,tls", "mplex")
         .they_speak("noise,tls", "yamux,mplex")
         .only("fast"),
+];
+
+/// The same on the other runtimes of `peerwork`.
+const NEW_ELSEWHERE: [Case; 4] = [
+    Case::new("noise on smol", "noise", "yamux").ours("--runtime smol").with_echoes().only("portable"),
+    Case::new("TLS on smol", "tls", "yamux").ours("--runtime smol").with_echoes().only("fast"),
+    Case::new("noise on async-std", "noise", "yamux")
+        .ours("--runtime async-std")
+        .with_echoes()
+        .only("portable"),
+    Case::new("TLS on async-std", "tls", "yamux").ours("--runtime async-std").with_echoes().only("fast"),
 ];
 
 /// What else js-new can do.
@@ -98,13 +115,13 @@ const NO_MUXER: [Case; 3] = [
 #[test]
 fn peerwork_dials_js_old() {
     let Some(js_old) = peers::js_old() else { return };
-    dial(&js_old, &OLD);
+    dial(&js_old, &[&OLD[..], &OLD_ELSEWHERE].concat());
 }
 
 #[test]
 fn js_old_dials_peerwork() {
     let Some(js_old) = peers::js_old() else { return };
-    listen(&js_old, &OLD);
+    listen(&js_old, &[&OLD[..], &OLD_ELSEWHERE].concat());
 }
 
 #[test]
@@ -122,13 +139,13 @@ fn rust_old_dials_peerwork() {
 #[test]
 fn peerwork_dials_js_new() {
     let Some(js_new) = peers::js_new() else { return };
-    dial(&js_new, &[&NEW[..], &JS_NEW].concat());
+    dial(&js_new, &[&NEW[..], &NEW_ELSEWHERE, &JS_NEW].concat());
 }
 
 #[test]
 fn js_new_dials_peerwork() {
     let Some(js_new) = peers::js_new() else { return };
-    listen(&js_new, &[&NEW[..], &JS_NEW].concat());
+    listen(&js_new, &[&NEW[..], &NEW_ELSEWHERE, &JS_NEW].concat());
 }
 
 #[test]

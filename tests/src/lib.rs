@@ -24,3 +24,8 @@ pub mod toy;
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
 struct Readme;
+
+/// The adapter of the guide is a test.
+#[doc = include_str!("../../runtime/README.md")]
+#[cfg(doctest)]
+struct Guide;

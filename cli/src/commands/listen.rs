@@ -9,7 +9,7 @@ use crate::signal::stop_signal;
 use futures_util::StreamExt;
 use peerwork_tokio::core::address::Multiaddr;
 use peerwork_tokio::core::swarm::SwarmEvent;
-use peerwork_tokio::{Event, Node, Perf};
+use peerwork_tokio::{Event, Node};
 use serde::Serialize;
 use std::io;
 
@@ -34,8 +34,7 @@ pub(crate) async fn run(
     };
     let node = node::start_with(admission, options, output).await?;
     if perf {
-        let served = Perf::new()?.patience(options.timeout).serve(&node).await;
-        served.map_err(failed(Failure::Taken))?;
+        node::perf(options)?.serve(&node).await.map_err(failed(Failure::Taken))?;
     }
     if let Some(server) = &metrics {
         output.event(&MetricsServed { url: server.url() })?;

@@ -5,12 +5,14 @@ use crate::failure::{Failure, failed};
 use crate::node;
 use crate::output::{Output, Palette, Report, milliseconds};
 use crate::progress::Progress;
+use crate::runtime::AnyRuntime;
 use bytesize::ByteSize;
 use futures_util::StreamExt;
+use peerwork_runtime::Perf;
 use peerwork_tokio::core::address::with_peer_id;
 use peerwork_tokio::core::protocols::Target;
 use peerwork_tokio::core::swarm::{DialOptions, SwarmEvent};
-use peerwork_tokio::{Amount, Connected, Event as NodeEvent, Measured, Node, Perf};
+use peerwork_tokio::{Amount, Connected, Event as NodeEvent, Measured, Node};
 use serde::Serialize;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -48,7 +50,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let results = node::with_peer(options, output, address, async |node, connected| {
-        let perf = Perf::new()?.patience(options.timeout);
+        let perf = node::perf(options)?;
         Bench { node, connected, perf, plan, output }.run().await
     });
     Ok(output.success(&results.await?)?)
@@ -58,7 +60,7 @@ pub(crate) async fn run(
 struct Bench<'a> {
     node: &'a Node,
     connected: &'a Connected,
-    perf: Perf,
+    perf: Perf<AnyRuntime>,
     plan: Plan,
     output: &'a Output,
 }

@@ -15,8 +15,18 @@ fn help_names_every_command() {
 
 #[test]
 fn a_command_that_runs_a_node_has_the_options_of_nodes() {
-    let options =
-        ["security", "muxer", "key", "key-file", "repo", "crypto", "secio-secret", "timeout", "json"];
+    let options = [
+        "security",
+        "muxer",
+        "key",
+        "key-file",
+        "repo",
+        "runtime",
+        "crypto",
+        "secio-secret",
+        "timeout",
+        "json",
+    ];
     for name in COMMANDS {
         let help = peerwork(&[name, "--help"]).success();
         for option in options {
@@ -61,7 +71,7 @@ fn the_version_is_the_package_version() {
 #[test]
 #[cfg_attr(not(feature = "aws-lc"), ignore = "the program has no fast crypto provider")]
 fn wrong_usage_exits_with_status_2() {
-    let cases: [(&[&str], &str); 28] = [
+    let cases: [(&[&str], &str); 29] = [
         (&["dance"], "unrecognized subcommand 'dance'"),
         (&["ping"], "<ADDRESS>"),
         (&["ping", "/ip4/127.0.0.1/tcp/1", "0"], "invalid value '0' for '[COUNT]'"),
@@ -72,6 +82,7 @@ fn wrong_usage_exits_with_status_2() {
         (&["listen", "--muxer", "spdy"], "[possible values: yamux, mplex]"),
         (&["listen", "--key", "dsa"], "[possible values: ed25519, secp256k1, ecdsa, rsa]"),
         (&["keygen", "--type", "dsa"], "[possible values: ed25519, secp256k1, ecdsa, rsa]"),
+        (&["listen", "--runtime", "none"], "[possible values: tokio, smol, async-std]"),
         (&["listen", "--crypto", "slow"], "[possible values: fast, portable]"),
         (&["listen", "--secio-secret", "half"], "[possible values: full, stripped]"),
         (&["listen", "--key", "ed25519", "--key-file", "x"], "cannot be used with '--key-file <FILE>'"),

@@ -12,3 +12,4 @@ mod perf;
 mod private_network;
 mod program;
 mod repo;
+mod runtimes;

@@ -2,7 +2,7 @@
 
 mod tcp;
 
-pub use tcp::Tcp;
+pub use tcp::{Tcp, bind_tcp};
 
 use crate::runtime::{BoxFuture, BoxStream};
 use bytes::BytesMut;

@@ -5,7 +5,30 @@ use crate::runtime::{BoxFuture, Runtime};
 use futures_util::stream::StreamExt;
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::swarm::TransportError;
+use socket2::{Domain, Protocol, Type};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+
+/// How many connections the system keeps until they are accepted. It may keep fewer.
+const BACKLOG: i32 = 1024;
+
+/// Makes the listening socket that [`Runtime::listen`] promises, non-blocking, for the runtime to wrap.
+///
+/// # Errors
+/// The system's.
+pub fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // On Unix, connections of the program's last run do not keep the port; on Windows it would mean to share the port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
 
 /// TCP over a runtime's sockets.
 ///

@@ -1,25 +1,31 @@
 //! Names, by hickory's resolver.
 
+use crate::resolver::{ResolveError, Resolver};
+use crate::runtime::BoxFuture;
+use hickory_resolver::Hosts;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::runtime::RuntimeProvider;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{Hosts, TokioResolver};
 use peerwork_core::swarm::dialer::{RecordKind, Records};
-use peerwork_runtime::{BoxFuture, ResolveError, Resolver};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Name resolution by DNS over UDP and TCP, after a look at the system's hosts file.
+/// Name resolution by DNS over UDP and TCP, after a look at the system's hosts file. The provider `P` is what hickory knows of a runtime:
+/// its sockets, timers and tasks.
 ///
 /// The configuration and the hosts file are read when the first name is asked for, and again after a name server did not answer: a
 /// machine that changes its network needs no restart. Answers are kept for as long as they say.
 #[derive(Clone)]
-pub struct Dns {
+pub struct Dns<P: RuntimeProvider> {
+    provider: P,
     servers: Servers,
-    client: Arc<Mutex<Option<Arc<Client>>>>,
+    client: Slot<P>,
 }
+
+/// Where the client is, once the first name was asked for.
+type Slot<P> = Arc<Mutex<Option<Arc<Client<P>>>>>;
 
 #[derive(Clone)]
 enum Servers {
@@ -27,27 +33,41 @@ enum Servers {
     Own(Vec<SocketAddr>),
 }
 
-struct Client {
+struct Client<P: RuntimeProvider> {
     /// Beside the resolver, which looks for a name without dots only together with the system's search domains.
     hosts: Hosts,
     /// Without a configuration there are still the hosts.
-    resolver: Result<TokioResolver, ResolveError>,
+    resolver: Result<hickory_resolver::Resolver<P>, ResolveError>,
 }
 
-impl Dns {
+impl<P: RuntimeProvider + Default> Dns<P> {
     /// The name servers of the system's configuration: `/etc/resolv.conf`, or Windows' settings.
     pub fn system() -> Self {
-        Self { servers: Servers::System, client: Arc::default() }
+        Self::on(P::default())
     }
 
     /// These name servers, in this order of preference, and none of the system's.
     pub fn with_servers(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self { servers: Servers::Own(servers.into_iter().collect()), client: Arc::default() }
+        Self::on(P::default()).servers(servers)
+    }
+}
+
+impl<P: RuntimeProvider> Dns<P> {
+    /// The system's name servers, asked with this runtime's sockets and tasks.
+    pub fn on(provider: P) -> Self {
+        Self { provider, servers: Servers::System, client: Arc::default() }
     }
 
-    fn client(&self) -> Arc<Client> {
+    /// Asks these name servers, in this order of preference, and no others.
+    #[must_use]
+    pub fn servers(self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let servers = Servers::Own(servers.into_iter().collect());
+        Self { provider: self.provider, servers, client: Arc::default() }
+    }
+
+    fn client(&self) -> Arc<Client<P>> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        client.get_or_insert_with(|| Arc::new(self.servers.client())).clone()
+        client.get_or_insert_with(|| Arc::new(self.servers.client(self.provider.clone()))).clone()
     }
 
     /// Has the configuration read anew the next time.
@@ -57,8 +77,8 @@ impl Dns {
 }
 
 impl Servers {
-    fn client(&self) -> Client {
-        let resolver = self.resolver().map_err(|error| {
+    fn client<P: RuntimeProvider>(&self, provider: P) -> Client<P> {
+        let resolver = self.resolver(provider).map_err(|error| {
             let reason =
                 format!("this machine's name servers are not configured: {error}; see /etc/resolv.conf");
             ResolveError::Failed(reason)
@@ -66,9 +86,9 @@ impl Servers {
         Client { hosts: Hosts::from_system().unwrap_or_default(), resolver }
     }
 
-    fn resolver(&self) -> Result<TokioResolver, NetError> {
+    fn resolver<P: RuntimeProvider>(&self, provider: P) -> Result<hickory_resolver::Resolver<P>, NetError> {
         match self {
-            Self::System => TokioResolver::builder_tokio()?.build(),
+            Self::System => hickory_resolver::Resolver::builder(provider)?.build(),
             Self::Own(servers) => {
                 let servers = servers.iter().map(|address| {
                     let mut server = NameServerConfig::udp_and_tcp(address.ip());
@@ -76,13 +96,13 @@ impl Servers {
                     server
                 });
                 let config = ResolverConfig::from_name_servers(servers.collect());
-                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).build()
+                hickory_resolver::Resolver::builder_with_config(config, provider).build()
             }
         }
     }
 }
 
-impl Client {
+impl<P: RuntimeProvider> Client<P> {
     async fn lookup(&self, name: Name, kind: RecordKind) -> Result<Records, ResolveError> {
         let record_type = match kind {
             RecordKind::Ip4 => RecordType::A,
@@ -133,7 +153,7 @@ fn resolve_error(error: NetError) -> ResolveError {
     }
 }
 
-impl Resolver for Dns {
+impl<P: RuntimeProvider> Resolver for Dns<P> {
     fn lookup(&self, name: &str, kind: RecordKind) -> BoxFuture<Result<Records, ResolveError>> {
         let (dns, name) = (self.clone(), Name::from_utf8(name));
         Box::pin(async move {
