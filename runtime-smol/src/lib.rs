@@ -56,7 +56,8 @@
 //! }
 //! ```
 //!
-//! Sockets and timers are async-io's, which need no executor of a certain kind: [`AsyncIo`] is the runtime over any [`Executor`].
+//! Sockets and timers are async-io's, which need no executor of a certain kind: [`AsyncIo`] is the runtime over any [`Executor`]. What
+//! is used beside a node is told the executor too: [`Perf::on`](peerwork_runtime::Perf::on), [`Dns::on`](peerwork_runtime::Dns::on).
 //!
 //! # A transport of your own
 //!

@@ -27,7 +27,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for Io<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         let mut arrived = ARRIVED.take();
         arrived.resize(READ_BYTES, 0);
-        let room = READ_BYTES.min(buffer.capacity() - buffer.len());
+        // At least a byte, since to read none means the end.
+        let room = (buffer.capacity() - buffer.len()).clamp(1, READ_BYTES);
         let read = Pin::new(&mut self.0).poll_read(cx, &mut arrived[..room]);
         if let Poll::Ready(Ok(len)) = read {
             buffer.extend_from_slice(&arrived[..len]);

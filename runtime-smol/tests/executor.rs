@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+use futures_util::future::{Either, select};
 use futures_util::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use peerwork_smol::core::address;
-use peerwork_smol::{Node, NodeBuilder, Smol, Target};
-use std::net::{SocketAddr, TcpStream};
+use peerwork_smol::core::swarm::dialer::RecordKind;
+use peerwork_smol::{Dns, Node, NodeBuilder, Resolver, Runtime, Smol, Target};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 async fn listening(smol: &Smol) -> (Node, SocketAddr) {
     let builder = NodeBuilder::new().runtime(smol.clone()).listen("/ip4/127.0.0.1/tcp/0".parse().unwrap());
@@ -61,4 +64,23 @@ fn an_executor_may_have_several_threads() {
         let peer = client.0.dial(address::from_socket_address(server.1)).await.unwrap().peer;
         client.0.ping(peer).await.unwrap();
     });
+}
+
+#[test]
+fn lookups_leave_no_task_behind() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let executor = Arc::new(smol::Executor::new());
+    let smol = Smol::on(&executor);
+    smol::block_on(executor.run(async {
+        let dns = Dns::on(smol.clone()).servers([silent.local_addr().unwrap()]);
+        let lookup = dns.lookup("node.example.org", RecordKind::Ip4);
+        let waited = smol.sleep(Duration::from_millis(100));
+        assert!(matches!(select(lookup, waited).await, Either::Right(_)));
+        assert!(silent.recv(&mut [0; 512]).is_ok());
+        assert!(!executor.is_empty());
+        drop(dns);
+        while !executor.is_empty() {
+            smol.sleep(Duration::from_millis(1)).await;
+        }
+    }));
 }

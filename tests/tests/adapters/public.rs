@@ -1,7 +1,6 @@
 //! The public names: what is written for one adapter is right for another once the name of its runtime is changed.
 
 use crate::{Adapter, Tokio};
-use peerwork_core::address::Multiaddr;
 
 /// A program over an adapter that uses every public name, but for traits that need no naming.
 macro_rules! program {
@@ -27,7 +26,10 @@ macro_rules! program {
                 node
             }
 
-            pub(super) async fn measure(node: &Node, peer: PeerId) {
+            pub(super) async fn measure(node: &Node, other: &Node) {
+                let connected = node.dial(other.listen_addresses().await.unwrap().remove(0)).await;
+                let peer: PeerId = connected.unwrap().peer;
+                assert_eq!(peer, other.local_peer());
                 let perf: Perf = Perf::new().unwrap();
                 let (upload, download) = (Amount::Bytes(100_000), Amount::Bytes(200_000));
                 let measured = perf.measure(node, Target::Peer(peer), upload, download, |_| {}).await;
@@ -48,18 +50,11 @@ fn nodes_on_different_runtimes_meet_in_one_program() {
 }
 
 async fn meet() {
-    let nodes = [on_tokio::start().await, on_smol::start().await, on_async_std::start().await];
-    for (index, dialer) in nodes.iter().enumerate() {
-        for listener in &nodes[..index] {
-            let address: Multiaddr = listener.listen_addresses().await.unwrap().remove(0);
-            let peer = dialer.dial(address).await.unwrap().peer;
-            assert_eq!(peer, listener.local_peer());
-        }
-    }
-    let [tokio, smol, async_std] = nodes.each_ref().map(peerwork_tokio::Node::local_peer);
-    on_tokio::measure(&nodes[0], smol).await;
-    on_smol::measure(&nodes[1], async_std).await;
-    on_async_std::measure(&nodes[2], tokio).await;
+    let (tokio, smol) = (on_tokio::start().await, on_smol::start().await);
+    let async_std = on_async_std::start().await;
+    on_tokio::measure(&tokio, &smol).await;
+    on_smol::measure(&smol, &async_std).await;
+    on_async_std::measure(&async_std, &tokio).await;
 }
 
 #[test]
