@@ -226,7 +226,7 @@ pub(crate) struct Admission {
 #[command(next_help_heading = "Node options")]
 pub(crate) struct NodeOptions {
     /// The security protocols to use, separated by commas, the preferred one first
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tls,noise")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = DEFAULT_SECURITY_LIST)]
     pub(crate) security: Vec<Security>,
     /// The stream muxers to use, separated by commas, the preferred one first
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "yamux")]
@@ -288,6 +288,7 @@ fn names(values: &[impl ValueEnum]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Security {
     /// TLS 1.3: the fastest where the processor computes AES
+    #[cfg(feature = "tls")]
     Tls,
     /// Noise XX: what every implementation of today has
     Noise,
@@ -298,7 +299,14 @@ pub(crate) enum Security {
 }
 
 /// The security protocols of a node that was told of none.
-const DEFAULT_SECURITY: [Security; 2] = [Security::Tls, Security::Noise];
+const DEFAULT_SECURITY: &[Security] = &[
+    #[cfg(feature = "tls")]
+    Security::Tls,
+    Security::Noise,
+];
+
+/// The same as it would be written on the command line.
+const DEFAULT_SECURITY_LIST: &str = if cfg!(feature = "tls") { "tls,noise" } else { "noise" };
 
 /// How wide secio's shared secret is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

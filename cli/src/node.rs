@@ -23,10 +23,11 @@ use peerwork_tokio::core::security::noise::Noise;
 use peerwork_tokio::core::security::plaintext::Plaintext;
 use peerwork_tokio::core::security::pnet::PreSharedKey;
 use peerwork_tokio::core::security::secio::{Secio, SecretWidth};
+#[cfg(feature = "tls")]
 use peerwork_tokio::core::security::tls::Tls;
 use peerwork_tokio::core::seed::Seed;
 use peerwork_tokio::core::swarm::{SwarmConfig, Watermarks};
-use peerwork_tokio::{Connected, Node, computes_aes};
+use peerwork_tokio::{Connected, Node};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -179,7 +180,8 @@ fn builder(
     });
     for security in &options.security {
         builder = match security {
-            Security::Tls => builder.security(Tls { prefer_aes: computes_aes() }),
+            #[cfg(feature = "tls")]
+            Security::Tls => builder.security(Tls { prefer_aes: peerwork_tokio::computes_aes() }),
             Security::Noise => builder.security(Noise),
             Security::Secio => builder.security(secio(options)),
             Security::Plaintext => builder.security(Plaintext),
