@@ -10,12 +10,15 @@ use crate::identity::{PeerId, PublicKey};
 use crate::security::SecurityError;
 use crate::seed::Seed;
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Box<Scope>>> = const { RefCell::new(None) };
+    /// Never dropped, so that the system is not asked to do that when the thread ends: outside of a call there is nothing in it.
+    static CURRENT: RefCell<ManuallyDrop<Option<Box<Scope>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// What one handshake gives to rustls' callbacks, and what they find out for it.
@@ -55,17 +58,22 @@ impl Scope {
 
         impl Drop for Guard {
             fn drop(&mut self) {
-                drop(CURRENT.take());
+                drop(replace(None));
             }
         }
 
-        CURRENT.set(Some(self));
+        replace(Some(self));
         let guard = Guard;
         let result = call();
         std::mem::forget(guard);
-        let scope = CURRENT.take().expect("what rustls calls only borrows the scope");
+        let scope = replace(None).expect("what rustls calls only borrows the scope");
         (scope, result)
     }
+}
+
+/// Puts a scope in the place of another one.
+fn replace(scope: Option<Box<Scope>>) -> Option<Box<Scope>> {
+    ManuallyDrop::into_inner(CURRENT.replace(ManuallyDrop::new(scope)))
 }
 
 /// Borrows the scope of the call that rustls is in. `read` must not call it again.
