@@ -177,7 +177,9 @@ impl Built {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", env!("CARGO_PKG_NAME"), "--message-format=json-render-diagnostics"]).args(arguments);
+        cargo
+            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--message-format=json-render-diagnostics"])
+            .args(arguments);
         let messages = output(&mut cargo);
         let mut built = Self { libraries: Vec::new(), programs: BTreeMap::new(), _turn: turn };
         for message in messages.lines() {
