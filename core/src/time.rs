@@ -139,6 +139,7 @@ impl<K: Ord + Copy> Timers<K> {
             }
             (Set::One(one, _), None) if *one == key => self.0 = Set::Empty,
             (Set::One(..), None) => {}
+            (Set::Many { by_key, .. }, deadline) if by_key.get(&key).copied() == deadline => {}
             (Set::Many { by_key, by_time }, deadline) => {
                 let old = match deadline {
                     Some(deadline) => by_key.insert(key, deadline),

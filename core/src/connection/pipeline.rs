@@ -550,12 +550,21 @@ impl Streams for Pipeline {
     }
 
     fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
-        let open = match &mut self.phase {
-            Phase::Open(open) => open,
-            Phase::Remains { muxer: Some(muxer), .. } => return muxer.read(stream, max, now),
-            _ => return Err(ReadError::Closed),
-        };
-        open.muxer.read(stream, max, now)
+        match &mut self.phase {
+            Phase::Open(Open { muxer, .. }) | Phase::Remains { muxer: Some(muxer), .. } => {
+                muxer.read(stream, max, now)
+            }
+            _ => Err(ReadError::Closed),
+        }
+    }
+
+    fn read_into(&mut self, stream: StreamId, out: &mut [u8], now: Instant) -> Result<usize, ReadError> {
+        match &mut self.phase {
+            Phase::Open(Open { muxer, .. }) | Phase::Remains { muxer: Some(muxer), .. } => {
+                muxer.read_into(stream, out, now)
+            }
+            _ => Err(ReadError::Closed),
+        }
     }
 
     fn close_write(&mut self, stream: StreamId, now: Instant) {

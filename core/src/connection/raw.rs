@@ -1,6 +1,6 @@
 //! Raw streams, as the application uses them.
 
-use super::streams::{Stream, StreamPhase};
+use super::streams::{Source, Stream, StreamPhase};
 use super::{Carrier, Connection};
 use crate::muxer::{ReadError, StreamId, WriteError};
 use crate::protocols::StreamCloseCause;
@@ -26,14 +26,46 @@ impl<C: Carrier> Connection<C> {
     /// [`ReadError::Blocked`] until [`StreamEvent::Readable`]; [`ReadError::Ended`] once the remote has closed its direction and
     /// everything was read; [`ReadError::Closed`] if the stream is not raw, was reset or is forgotten.
     pub fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError> {
-        let now = self.latest.see(now);
         let max = max.max(1);
+        self.read_with(stream, max, now, |source| match source {
+            Source::Bytes(bytes) => Ok(bytes),
+            Source::Carrier(carrier) => carrier.read(stream, max, now),
+        })
+    }
+
+    /// As [`read`](Self::read), by copying: fills a prefix of `out` and returns its length, which is not zero unless `out` is empty. A stream
+    /// whose small messages are read so keeps a little memory for the next one, and allocates none for it.
+    ///
+    /// # Errors
+    /// See [`read`](Self::read).
+    pub fn read_into(&mut self, stream: StreamId, out: &mut [u8], now: Instant) -> Result<usize, ReadError> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        self.read_with(stream, out.len(), now, |source| match source {
+            Source::Bytes(bytes) => {
+                out[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
+            Source::Carrier(carrier) => carrier.read_into(stream, out, now),
+        })
+    }
+
+    /// Reads at most `max` bytes of a raw stream, wherever they are.
+    fn read_with<T>(
+        &mut self,
+        stream: StreamId,
+        max: usize,
+        now: Instant,
+        read: impl FnOnce(Source<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let now = self.latest.see(now);
         let Some(entry) = self.streams.get_mut(&stream) else { return Err(ReadError::Closed) };
         let (awaits_answer, first) = (entry.awaits_answer(), entry.read_behind_answer(max));
         let StreamPhase::Raw(raw) = &mut entry.phase else { return Err(ReadError::Closed) };
         let result = match first {
-            Some(bytes) => Ok(bytes),
-            None if !awaits_answer => raw.read(stream, max, &mut self.carrier, now),
+            Some(bytes) => read(Source::Bytes(bytes)),
+            None if !awaits_answer => raw.read(max, &mut self.carrier, read),
             None if entry.over.is_some() || self.reports.life.is_over() => Err(ReadError::Closed),
             None => {
                 raw.read_blocked = true;

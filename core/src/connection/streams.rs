@@ -193,6 +193,13 @@ pub(super) struct Raw {
     pub(super) discard: bool,
 }
 
+/// Where the bytes are that an application reads next.
+pub(super) enum Source<'a> {
+    /// Here: they were read earlier.
+    Bytes(Bytes),
+    Carrier(&'a mut dyn Streams),
+}
+
 /// What was read and written before a stream became raw, and is not through yet.
 #[derive(Default)]
 struct Earlier {
@@ -433,22 +440,22 @@ impl Raw {
         flushed
     }
 
-    pub(super) fn read(
+    /// Reads at most `max` bytes, wherever they are.
+    pub(super) fn read<T>(
         &mut self,
-        id: StreamId,
         max: usize,
         carrier: &mut dyn Streams,
-        now: Instant,
-    ) -> Result<Bytes, ReadError> {
+        read: impl FnOnce(Source<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         if let Some(rest) = self.read_rest(max) {
-            return Ok(rest);
+            return read(Source::Bytes(rest));
         }
         if self.read_ended {
             return Err(ReadError::Ended);
         }
-        let result = carrier.read(id, max, now);
-        self.read_blocked = result == Err(ReadError::Blocked);
-        self.read_ended = result == Err(ReadError::Ended);
+        let result = read(Source::Carrier(carrier));
+        self.read_blocked = matches!(result, Err(ReadError::Blocked));
+        self.read_ended = matches!(result, Err(ReadError::Ended));
         result
     }
 
@@ -472,7 +479,11 @@ impl Raw {
 
     /// Drops what has arrived.
     pub(super) fn discard_input(&mut self, id: StreamId, carrier: &mut dyn Streams, now: Instant) {
-        while self.read(id, READ_BYTES, carrier, now).is_ok() {}
+        let drop_next = |source: Source<'_>| match source {
+            Source::Bytes(_) => Ok(()),
+            Source::Carrier(carrier) => carrier.read(id, READ_BYTES, now).map(drop),
+        };
+        while self.read(READ_BYTES, carrier, drop_next).is_ok() {}
     }
 
     /// Whether both directions have ended.

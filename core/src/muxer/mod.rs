@@ -116,6 +116,16 @@ pub trait Streams {
     /// See [`ReadError`].
     fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError>;
 
+    /// As [`read`](Self::read), by copying: fills a prefix of `out` and gives its length, which is not zero unless `out` is empty.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    fn read_into(&mut self, stream: StreamId, out: &mut [u8], now: Instant) -> Result<usize, ReadError> {
+        let bytes = self.read(stream, out.len(), now)?;
+        out[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+
     /// Ends our direction, after everything written. Does nothing if it has ended already.
     fn close_write(&mut self, stream: StreamId, now: Instant);
 
@@ -166,6 +176,16 @@ pub trait Muxer: Layer<Event = StreamsEvent, Error = MuxerError> + Send {
     /// # Errors
     /// See [`ReadError`].
     fn read(&mut self, stream: StreamId, max: usize, now: Instant) -> Result<Bytes, ReadError>;
+
+    /// See [`Streams::read_into`].
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    fn read_into(&mut self, stream: StreamId, out: &mut [u8], now: Instant) -> Result<usize, ReadError> {
+        let bytes = self.read(stream, out.len(), now)?;
+        out[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
 
     /// See [`Streams::close_write`].
     fn close_write(&mut self, stream: StreamId, now: Instant);

@@ -54,6 +54,9 @@ pub(super) struct Chunks {
     len: usize,
 }
 
+/// A tail that was copied out keeps its memory up to here, for the next small message.
+const MAX_KEPT_TAIL_BYTES: usize = 1024;
+
 /// The tail is cut off at this length, so that it never moves much when it grows.
 const MAX_TAIL_BYTES: usize = 64 * 1024;
 
@@ -98,6 +101,26 @@ impl ReceiveBuffer {
                 bytes
             }
         }
+    }
+
+    /// Copies as much as there is, and there is room for in `out`. Returns how much.
+    pub(super) fn read_into(&mut self, out: &mut [u8]) -> usize {
+        let mut len = 0;
+        while len < out.len() && self.len() > 0 {
+            if let Self::Tail(tail) = self {
+                let taken = tail.len().min(out.len() - len);
+                tail.copy_to_slice(&mut out[len..len + taken]);
+                if tail.is_empty() && tail.try_reclaim(MAX_KEPT_TAIL_BYTES + 1) {
+                    *tail = BytesMut::new();
+                }
+                len += taken;
+            } else {
+                let bytes = self.read(out.len() - len);
+                out[len..len + bytes.len()].copy_from_slice(&bytes);
+                len += bytes.len();
+            }
+        }
+        len
     }
 
     /// The memory on the heap, without what is shared with the driver's buffers.

@@ -1,8 +1,12 @@
 //! A node and its connections in one thread.
 
+mod buffers;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
 use super::{Node, NodeCommand, NodeEvent};
 use crate::address::Multiaddr;
-use crate::collections::Queue;
 use crate::connection::{Connection, ConnectionId, StreamEvent, Traffic};
 use crate::identity::PeerId;
 use crate::machine::{Close, End, Layer, Machine};
@@ -13,9 +17,12 @@ use crate::protocols::{Protocols, RequestId, StreamKey, Target};
 use crate::swarm::dialer::{LookupId, RecordKind};
 use crate::swarm::{DialId, DialOptions, DialTarget, ListenerId, SwarmEvent, SwarmInput, SwarmOutput};
 use crate::time::{Deadline, Instant, Timers};
+use buffers::Buffers;
 use bytes::{Bytes, BytesMut};
 use smallvec::smallvec;
-use std::collections::{BTreeMap, BTreeSet};
+pub use sockets::{Broken, Sockets};
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::ops::Add;
 
 /// What a [`LocalNode`] wants done, and what it tells the user.
@@ -89,17 +96,26 @@ pub enum LocalOutput<E> {
 
 /// A node and its connections, owned by one thread. The caller brings sockets and time.
 ///
-/// Feed it with [`LocalNode::handle_input`], [`LocalNode::handle_bytes`], [`LocalNode::handle_end`] and
-/// [`LocalNode::handle_timeout`]; then call [`LocalNode::poll_output`] until it gives nothing.
+/// With sockets that do not block, implement [`Sockets`]; then after each [`LocalNode::receive`], [`LocalNode::drive`],
+/// [`LocalNode::handle_timeout`] and command call [`LocalNode::poll_event`] until it gives nothing. The node keeps the buffers.
+///
+/// With anything else, feed it with [`LocalNode::handle_input`], [`LocalNode::handle_bytes`], [`LocalNode::handle_end`] and
+/// [`LocalNode::handle_timeout`]; then call [`LocalNode::poll_output`] until it gives nothing, and do what it says.
+///
+/// Either way, carrying bytes allocates nothing once it has run for a while: lists keep their memory, and connections borrow from a few
+/// buffers.
 pub struct LocalNode<P: Protocols = ()> {
     node: Node<P>,
     connections: BTreeMap<ConnectionId, Box<Attached>>,
     timers: Timers<ConnectionId>,
-    /// Connections that something has happened to since the outputs were last drained.
-    touched: BTreeSet<ConnectionId>,
-    outputs: Queue<LocalOutput<P::Event>>,
+    /// Connections that something has happened to.
+    touched: VecDeque<ConnectionId>,
+    /// Connections that were touched and have exchanged all messages with the node. Empty between calls.
+    settled: Vec<ConnectionId>,
+    outputs: VecDeque<LocalOutput<P::Event>>,
     /// Connections that the caller is to be told to drive.
-    to_drive: BTreeSet<ConnectionId>,
+    to_drive: VecDeque<ConnectionId>,
+    buffers: Buffers,
     requests: u64,
     /// What went over connections that are gone.
     past_traffic: Traffic,
@@ -109,7 +125,14 @@ struct Attached {
     connection: Connection,
     /// What the caller was last told.
     close: Option<Close>,
+    // Each says whether the connection is in the list of that name, so that it is there at most once.
+    touched: bool,
+    settled: bool,
+    to_drive: bool,
 }
+
+/// For how many outputs memory is kept while there are none. The list grows beyond that, and is freed when it is empty again.
+const MAX_KEPT_OUTPUTS: usize = 1_024;
 
 impl<P: Protocols> LocalNode<P> {
     /// Takes a node that has no connections yet.
@@ -118,9 +141,11 @@ impl<P: Protocols> LocalNode<P> {
             node,
             connections: BTreeMap::new(),
             timers: Timers::default(),
-            touched: BTreeSet::new(),
-            outputs: Queue::default(),
-            to_drive: BTreeSet::new(),
+            touched: VecDeque::new(),
+            settled: Vec::new(),
+            outputs: VecDeque::new(),
+            to_drive: VecDeque::new(),
+            buffers: Buffers::default(),
             requests: 0,
             past_traffic: Traffic::default(),
         }
@@ -222,6 +247,9 @@ impl<P: Protocols> LocalNode<P> {
     }
 
     /// Appends what a connection has to send to `out`, about `max` bytes at most, and returns how much.
+    ///
+    /// Nothing is copied if `out` is empty and `max` is not less than what there is, as with [`usize::MAX`], which is safe: what
+    /// a connection lets wait is bounded. The connection's buffer then takes the place of `out`, whose memory is lent to others.
     pub fn poll_transmit(
         &mut self,
         connection: ConnectionId,
@@ -230,9 +258,19 @@ impl<P: Protocols> LocalNode<P> {
         now: Instant,
     ) -> usize {
         let Some(attached) = self.connections.get_mut(&connection) else { return 0 };
+        let memory = if out.is_empty() { mem::take(out) } else { BytesMut::new() };
+        if attached.connection.wants_transmit() {
+            attached.connection.lend_buffer(|| self.buffers.spare.take());
+        }
         let sent = attached.connection.poll_transmit(out, max, now);
+        self.buffers.spare.give(attached.connection.reclaim_buffer().unwrap_or_default());
+        if out.is_empty() {
+            *out = memory;
+        } else {
+            self.buffers.spare.give(memory);
+        }
         if sent > 0 || attached.connection.has_messages() {
-            self.touched.insert(connection);
+            self.touch(connection);
             self.settle(now);
         }
         sent
@@ -248,13 +286,30 @@ impl<P: Protocols> LocalNode<P> {
     /// # Errors
     /// See [`Connection::read`].
     pub fn read(&mut self, stream: StreamKey, max: usize, now: Instant) -> Result<Bytes, ReadError> {
+        self.read_with(stream, now, |connection| connection.read(stream.stream, max, now))
+    }
+
+    /// Reads a raw stream into `out`. See [`Connection::read_into`].
+    ///
+    /// # Errors
+    /// See [`Connection::read`].
+    pub fn read_into(&mut self, stream: StreamKey, out: &mut [u8], now: Instant) -> Result<usize, ReadError> {
+        self.read_with(stream, now, |connection| connection.read_into(stream.stream, out, now))
+    }
+
+    fn read_with<T>(
+        &mut self,
+        stream: StreamKey,
+        now: Instant,
+        read: impl FnOnce(&mut Connection) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let attached = self.connections.get_mut(&stream.connection).ok_or(ReadError::Closed)?;
         let streams = attached.connection.stream_count();
-        let result = attached.connection.read(stream.stream, max, now);
+        let result = read(&mut attached.connection);
         // Finding nothing to read changes nothing, unless that was the last that a dead connection had.
         let has_changed = attached.connection.has_messages() || attached.connection.stream_count() != streams;
         if result.is_ok() || has_changed {
-            self.touched.insert(stream.connection);
+            self.touch(stream.connection);
             self.settle(now);
         }
         result
@@ -288,10 +343,7 @@ impl<P: Protocols> LocalNode<P> {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.node.handle_timeout(now);
         while let Some(id) = self.timers.pop_due(now) {
-            if let Some(attached) = self.connections.get_mut(&id) {
-                attached.connection.handle_timeout(now);
-                self.touched.insert(id);
-            }
+            self.act(id, |connection| connection.handle_timeout(now));
         }
         self.settle(now);
     }
@@ -303,8 +355,30 @@ impl<P: Protocols> LocalNode<P> {
 
     /// The next output.
     pub fn poll_output(&mut self) -> Option<LocalOutput<P::Event>> {
-        let drive = |connection| LocalOutput::Drive { connection };
-        self.outputs.pop().or_else(|| self.to_drive.pop_first().map(drive))
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        while let Some(id) = self.to_drive.pop_front() {
+            // One that is gone needs no driving.
+            if let Some(attached) = self.connections.get_mut(&id) {
+                attached.to_drive = false;
+                return Some(LocalOutput::Drive { connection: id });
+            }
+        }
+        self.forget_burst();
+        None
+    }
+
+    /// Gives memory back that is not worth keeping, now that all lists are empty.
+    fn forget_burst(&mut self) {
+        if self.connections.is_empty() {
+            self.buffers = Buffers::default();
+            self.settled = Vec::new();
+            (self.touched, self.to_drive) = (VecDeque::new(), VecDeque::new());
+        }
+        if self.connections.is_empty() || self.outputs.capacity() > MAX_KEPT_OUTPUTS {
+            self.outputs = VecDeque::new();
+        }
     }
 
     fn with<T>(
@@ -313,49 +387,76 @@ impl<P: Protocols> LocalNode<P> {
         now: Instant,
         action: impl FnOnce(&mut Connection) -> T,
     ) -> Option<T> {
-        let attached = self.connections.get_mut(&id)?;
-        let result = action(&mut attached.connection);
-        self.touched.insert(id);
+        let result = self.act(id, action);
         self.settle(now);
+        result
+    }
+
+    /// Lets something happen to a connection, with a buffer at hand for what it may have to send.
+    fn act<T>(&mut self, id: ConnectionId, action: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        let Attached { connection, .. } = &mut **self.connections.get_mut(&id)?;
+        connection.lend_buffer(|| self.buffers.spare.take());
+        let result = action(connection);
+        self.buffers.spare.give(connection.reclaim_buffer().unwrap_or_default());
+        self.touch(id);
         Some(result)
+    }
+
+    /// Notes that something has happened to a connection.
+    fn touch(&mut self, id: ConnectionId) {
+        if let Some(attached) = self.connections.get_mut(&id)
+            && !mem::replace(&mut attached.touched, true)
+        {
+            self.touched.push_back(id);
+        }
     }
 
     /// Carries messages between the halves until there are none, then notes what the caller has to do.
     fn settle(&mut self, now: Instant) {
-        let mut settled = BTreeSet::new();
         loop {
             while let Some(output) = self.node.poll_output() {
                 self.handle_node_output(output, now);
             }
-            let Some(id) = self.touched.pop_first() else { break };
+            let Some(id) = self.touched.pop_front() else { break };
             let Some(attached) = self.connections.get_mut(&id) else { continue };
+            attached.touched = false;
             while let Some(message) = attached.connection.poll_message() {
                 self.node.handle_input(SwarmInput::FromConnection { connection: id, message }, now);
             }
             while let Some(event) = attached.connection.poll_event() {
-                self.outputs.push(LocalOutput::Stream(id, event));
+                self.outputs.push_back(LocalOutput::Stream(id, event));
             }
-            settled.insert(id);
+            if !mem::replace(&mut attached.settled, true) {
+                self.settled.push(id);
+            }
         }
-        for id in settled {
+        let mut settled = mem::take(&mut self.settled);
+        for id in settled.drain(..) {
             self.note(id);
         }
+        self.settled = settled;
     }
 
     /// Notes what the caller has to do for a connection that something has happened to.
     fn note(&mut self, id: ConnectionId) {
         let Some(attached) = self.connections.get_mut(&id) else { return };
+        attached.settled = false;
         self.timers.set(id, attached.connection.poll_timeout());
         let close = attached.connection.poll_close();
         if close != attached.close {
             attached.close = close;
             if let Some(how) = close {
-                self.outputs.push(LocalOutput::Close { connection: id, how });
+                self.outputs.push_back(LocalOutput::Close { connection: id, how });
             }
         }
         if close != Some(Close::Now) {
-            self.to_drive.insert(id);
-        } else if attached.connection.stream_count() == 0 {
+            if !mem::replace(&mut attached.to_drive, true) {
+                self.to_drive.push_back(id);
+            }
+            return;
+        }
+        self.buffers.forget(id);
+        if attached.connection.stream_count() == 0 {
             self.past_traffic = self.past_traffic + attached.connection.traffic();
             self.connections.remove(&id);
             self.timers.set(id, None);
@@ -366,17 +467,20 @@ impl<P: Protocols> LocalNode<P> {
         let output = match output {
             SwarmOutput::Connection { connection } => {
                 if let Some(value) = self.node.take_connection(connection, now) {
-                    let attached = Attached { connection: value, close: None };
+                    let attached = Attached {
+                        connection: value,
+                        close: None,
+                        touched: false,
+                        settled: false,
+                        to_drive: false,
+                    };
                     self.connections.insert(connection, Box::new(attached));
-                    self.touched.insert(connection);
+                    self.touch(connection);
                 }
                 return;
             }
             SwarmOutput::ToConnection { connection, message } => {
-                if let Some(attached) = self.connections.get_mut(&connection) {
-                    attached.connection.handle_message(message, now);
-                    self.touched.insert(connection);
-                }
+                self.act(connection, |connection| connection.handle_message(message, now));
                 return;
             }
             SwarmOutput::Event(event) => LocalOutput::Event(event),
@@ -389,6 +493,6 @@ impl<P: Protocols> LocalNode<P> {
             SwarmOutput::CancelLookup { lookup } => LocalOutput::CancelLookup { lookup },
             SwarmOutput::Refuse { connection } => LocalOutput::Refuse { connection },
         };
-        self.outputs.push(output);
+        self.outputs.push_back(output);
     }
 }

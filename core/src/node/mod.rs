@@ -7,7 +7,7 @@ mod builder;
 mod local;
 
 pub use builder::{BuildError, NodeBuilder};
-pub use local::{LocalNode, LocalOutput};
+pub use local::{Broken, LocalNode, LocalOutput, Sockets};
 
 use crate::address::Multiaddr;
 use crate::connection::{Carrier, Connection, ConnectionId};

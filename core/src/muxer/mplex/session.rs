@@ -6,7 +6,7 @@ use super::table::Table;
 use super::{CONTROL_PATIENCE, MAX_CONTROL_FRAMES, MAX_EVENTS, MAX_PAYLOAD_BYTES, Mplex, WhenFull};
 use crate::collections::Queue;
 use crate::machine::{Close, End, Layer};
-use crate::muxer::parts::{Half, Reader};
+use crate::muxer::parts::{Half, Reader, ReceiveBuffer};
 use crate::muxer::{Muxer, MuxerError, OpenError, ReadError, ResetCause, StreamId, StreamsEvent, WriteError};
 use crate::time::{Deadline, Instant};
 use bytes::{Buf, Bytes, BytesMut};
@@ -268,6 +268,35 @@ impl Session {
         }
     }
 
+    /// Lets a reader take something from what a stream has received, or tells why there is nothing.
+    fn take<T>(&mut self, id: StreamId, take: impl FnOnce(&mut ReceiveBuffer) -> T) -> Result<T, ReadError> {
+        let dead = self.is_dead();
+        let stream = self.streams.get_mut(id).ok_or(ReadError::Closed)?;
+        let received = stream.received.len();
+        if received > 0 {
+            let taken = take(&mut stream.received);
+            let len = received - stream.received.len();
+            self.buffered -= len;
+            self.unblock_input();
+            return Ok(taken);
+        }
+        match stream.remote {
+            Half::Closed => {
+                stream.reader = Reader::Finished;
+                self.settle(id);
+                Err(ReadError::Ended)
+            }
+            Half::Open if dead => {
+                self.forget(id);
+                Err(ReadError::Closed)
+            }
+            Half::Open => {
+                stream.reader = Reader::Waiting;
+                Err(ReadError::Blocked)
+            }
+        }
+    }
+
     fn is_dead(&self) -> bool {
         matches!(self.state, State::Dead { .. })
     }
@@ -422,29 +451,11 @@ impl Muxer for Session {
     }
 
     fn read(&mut self, id: StreamId, max: usize, _now: Instant) -> Result<Bytes, ReadError> {
-        let dead = self.is_dead();
-        let stream = self.streams.get_mut(id).ok_or(ReadError::Closed)?;
-        if stream.received.len() > 0 {
-            let bytes = stream.received.read(max);
-            self.buffered -= bytes.len();
-            self.unblock_input();
-            return Ok(bytes);
-        }
-        match stream.remote {
-            Half::Closed => {
-                stream.reader = Reader::Finished;
-                self.settle(id);
-                Err(ReadError::Ended)
-            }
-            Half::Open if dead => {
-                self.forget(id);
-                Err(ReadError::Closed)
-            }
-            Half::Open => {
-                stream.reader = Reader::Waiting;
-                Err(ReadError::Blocked)
-            }
-        }
+        self.take(id, |received| received.read(max))
+    }
+
+    fn read_into(&mut self, id: StreamId, out: &mut [u8], _now: Instant) -> Result<usize, ReadError> {
+        self.take(id, |received| received.read_into(out))
     }
 
     fn close_write(&mut self, id: StreamId, now: Instant) {
