@@ -41,6 +41,9 @@ pub struct Flags {
     /// Opens streams without waiting for the remote to accept their protocol, where the implementation can.
     #[arg(long)]
     pub lazy: bool,
+    /// What drives a node of peerwork. The others have no choice.
+    #[arg(long, value_enum, default_value = "tokio")]
+    pub runtime: Runtime,
     /// Prints the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -62,7 +65,12 @@ impl Flags {
 
     /// Whether nodes have ping and identify mounted. In the other modes they would only be noise.
     pub fn mounts_services(&self) -> bool {
-        self.mode == Mode::Idleconn
+        matches!(self.mode, Mode::Idleconn | Mode::Keepalive | Mode::Quiet)
+    }
+
+    /// Whether wake-ups are counted. In the other modes that would cost time.
+    pub fn counts_wake_ups(&self) -> bool {
+        matches!(self.mode, Mode::Keepalive | Mode::Quiet)
     }
 }
 
@@ -89,6 +97,27 @@ pub enum Mode {
     Idleconn,
     /// Streams that nothing happens on.
     Idlestream,
+    /// Connections on which nothing but keep-alives happens, and what they cost in a second.
+    Keepalive,
+    /// Connections on which not even keep-alives happen.
+    Quiet,
+}
+
+/// What drives a node of peerwork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Runtime {
+    /// tokio, in one thread.
+    Tokio,
+    /// tokio, with two threads.
+    TokioMt,
+    /// smol's global executor: one thread for tasks, and one that waits for sockets.
+    Smol,
+    /// An executor of smol's in one thread, which waits for sockets too.
+    SmolLocal,
+    /// async-std: as many threads as processors, and one that waits for sockets.
+    AsyncStd,
+    /// No runtime: the example's loop on mio.
+    Mio,
 }
 
 /// A security protocol.

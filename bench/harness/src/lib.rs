@@ -4,8 +4,10 @@
 //! of them: CPU time, resident memory, heap allocations. CPU time is that of user and system together, because much of the work is done in
 //! the kernel and an implementation decides how much. It repeats within a few per cent on a busy machine, which wall time does not.
 //!
-//! An implementation is an [`Implementation`]. One with streams of futures-io on tokio is a [`streams::Node`] and gets the work from there.
+//! An implementation is an [`Implementation`]. One with streams of futures-io on tokio is a [`streams::Node`] and gets the work from there, on any
+//! [`Executor`].
 
+mod executor;
 mod flags;
 mod meter;
 mod outcome;
@@ -13,8 +15,9 @@ mod process;
 pub mod streams;
 mod work;
 
-pub use flags::{Flags, Mode, Muxer, Pin, Security};
-pub use meter::HEAP;
+pub use executor::{Executor, Tokio};
+pub use flags::{Flags, Mode, Muxer, Pin, Runtime, Security};
+pub use meter::{HEAP, WAKE_UPS};
 pub use outcome::{Outcome, Unit};
 pub use process::announce;
 pub use work::Client;

@@ -17,7 +17,7 @@ pub struct Outcome {
     pub muxer: Muxer,
     /// What the costs are in.
     pub unit: Unit,
-    /// How much was done: GiB, or a number of what there is in the mode's name.
+    /// How much was done: GiB, a number of what there is in the mode's name, or seconds of doing nothing.
     pub amount: f64,
     /// How long it took.
     pub wall_seconds: f64,
@@ -27,6 +27,10 @@ pub struct Outcome {
     pub server: f64,
     /// How many heap allocations one of the amount cost both, if they were counted.
     pub allocations: Option<f64>,
+    /// How often tasks of both were polled, or loops of both had a turn, in a second; if that was counted.
+    pub wake_ups: Option<f64>,
+    /// How often threads of both waited and were woken, in a second; if that was counted.
+    pub switches: Option<f64>,
 }
 
 impl Outcome {
@@ -66,6 +70,9 @@ impl fmt::Display for Outcome {
         write!(f, " (client {client:.3}, server {server:.3})")?;
         if let Some(allocations) = self.allocations {
             write!(f, ", {allocations:.2} allocations")?;
+        }
+        if let (Some(wake_ups), Some(switches)) = (self.wake_ups, self.switches) {
+            write!(f, ", {wake_ups:.2} wake-ups, {switches:.2} switches")?;
         }
         write!(f, "; {amount:.3} in {wall_seconds:.3} s")
     }

@@ -1,7 +1,7 @@
 //! The two processes.
 
 use crate::flags::{Flags, Pin};
-use crate::meter;
+use crate::meter::Counts;
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
@@ -43,10 +43,14 @@ impl Server {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// How often the server has allocated.
-    pub(crate) fn allocations(&mut self) -> Result<u64> {
+    /// What the server has counted.
+    pub(crate) fn counts(&mut self) -> Result<Counts> {
         self.questions.write_all(b"\n").context("the server takes no questions")?;
-        self.read_line()?.parse().context("the server does not know its allocations")
+        let answer = self.read_line()?;
+        let counts = answer.split_once(' ').and_then(|(allocations, wake_ups)| {
+            Some(Counts { allocations: allocations.parse().ok()?, wake_ups: wake_ups.parse().ok()? })
+        });
+        counts.context("the server does not know its counts")
     }
 
     fn read_line(&mut self) -> Result<String> {
@@ -73,7 +77,8 @@ pub(crate) fn answer_client(flags: &Flags) -> Result<()> {
     }
     std::thread::spawn(|| {
         while std::io::stdin().lines().next().is_some_and(|line| line.is_ok()) {
-            println!("{}", meter::own_allocations());
+            let Counts { allocations, wake_ups } = Counts::own();
+            println!("{allocations} {wake_ups}");
         }
         std::process::exit(0);
     });

@@ -1,5 +1,6 @@
-//! The work over streams of futures-io, on tokio in one thread.
+//! The work over streams of futures-io.
 
+use crate::executor::{Executor, Tokio};
 use crate::flags::{Flags, Mode};
 use crate::work::Client;
 use anyhow::{Context, Result, ensure};
@@ -8,8 +9,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::time::{Duration, Instant};
-use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 
 /// The protocol whose streams go to [`echo`].
 pub const ECHO: &str = "/bench/echo/1";
@@ -45,13 +44,12 @@ pub trait Node: Clone + Send + 'static {
     fn open(&self, protocol: &'static str) -> impl Future<Output = Result<Self::Stream>> + Send;
 }
 
-/// Serves on tokio, in a task: what is not one is woken by a system call.
+/// Serves on tokio in one thread.
 ///
 /// # Errors
 /// Those of `serve`.
 pub fn serve(serve: impl Future<Output = Result<Infallible>> + Send + 'static) -> Result<Infallible> {
-    let runtime = runtime()?;
-    runtime.block_on(runtime.spawn(serve))?
+    Tokio::current_thread()?.run(serve)
 }
 
 /// The server's end of [`SINK`]: reads up to `read_chunk` bytes at a time, and says at the end how many there were.
@@ -140,9 +138,12 @@ pub async fn round_trips(mut stream: impl AsyncRead + AsyncWrite + Unpin, time: 
     Ok(count)
 }
 
-/// A node and its runtime, as a [`Client`].
-pub struct OnTokio<N: Node> {
-    runtime: Runtime,
+/// A node on tokio in one thread, as a [`Client`].
+pub type OnTokio<N> = Driven<N, Tokio>;
+
+/// A node and what runs it, as a [`Client`].
+pub struct Driven<N: Node, E> {
+    executor: E,
     node: N,
     held: Vec<N::Stream>,
 }
@@ -153,59 +154,56 @@ impl<N: Node> OnTokio<N> {
     /// # Errors
     /// Those of `start` and of the dial.
     pub fn start(flags: &Flags, start: impl Future<Output = Result<N>>) -> Result<Self> {
-        let runtime = runtime()?;
-        let node = runtime.block_on(async {
+        Self::start_on(Tokio::current_thread()?, flags, start)
+    }
+}
+
+impl<N: Node, E: Executor> Driven<N, E> {
+    /// Starts a node on `executor`, and connects it unless the work is to make connections.
+    ///
+    /// # Errors
+    /// Those of `start` and of the dial.
+    pub fn start_on(executor: E, flags: &Flags, start: impl Future<Output = Result<N>>) -> Result<Self> {
+        let node = executor.block_on(async {
             let node = start.await?;
-            if !matches!(flags.mode, Mode::Conn | Mode::Idleconn) {
+            if flags.mode != Mode::Conn && !flags.mounts_services() {
                 node.dial().await?;
             }
             Ok::<_, anyhow::Error>(node)
         })?;
-        Ok(Self { runtime, node, held: Vec::new() })
+        Ok(Self { executor, node, held: Vec::new() })
     }
 }
 
-impl<N: Node> OnTokio<N> {
-    /// Does `work` in a task, as programs do. What `block_on` itself polls costs a system call more each time it is woken.
-    fn as_task<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        self.runtime.block_on(self.runtime.spawn(work))?
-    }
-}
-
-impl<N: Node> Client for OnTokio<N> {
+impl<N: Node, E: Executor> Client for Driven<N, E> {
     fn bulk(&mut self, time: Duration, chunk: usize) -> Result<u64> {
         let node = self.node.clone();
-        self.as_task(async move { bulk(node.open(SINK).await?, time, chunk).await })
+        self.executor.run(async move { bulk(node.open(SINK).await?, time, chunk).await })
     }
 
     fn round_trips(&mut self, time: Duration) -> Result<u64> {
         let node = self.node.clone();
-        self.as_task(async move { round_trips(node.open(ECHO).await?, time).await })
+        self.executor.run(async move { round_trips(node.open(ECHO).await?, time).await })
     }
 
     fn new_streams(&mut self, time: Duration, parallel: usize) -> Result<u64> {
-        self.runtime.block_on(async {
+        self.executor.block_on(async {
             let start = Instant::now();
-            let mut tasks = JoinSet::new();
-            for _ in 0..parallel {
-                let node = self.node.clone();
-                tasks.spawn(async move {
-                    let mut count = 0;
-                    while start.elapsed() < time {
-                        let mut stream = node.open(ECHO).await?;
-                        round_trip(&mut stream).await?;
-                        stream.close().await?;
-                        count += 1;
-                    }
-                    Ok::<u64, anyhow::Error>(count)
-                });
-            }
+            let one = |node: N| async move {
+                let mut count = 0;
+                while start.elapsed() < time {
+                    let mut stream = node.open(ECHO).await?;
+                    round_trip(&mut stream).await?;
+                    stream.close().await?;
+                    count += 1;
+                }
+                Ok::<u64, anyhow::Error>(count)
+            };
+            let tasks: Vec<_> =
+                (0..parallel).map(|_| self.executor.spawn(one(self.node.clone()))).collect();
             let mut total = 0;
-            while let Some(count) = tasks.join_next().await {
-                total += count??;
+            for task in tasks {
+                total += task.await?;
             }
             Ok(total)
         })
@@ -213,7 +211,7 @@ impl<N: Node> Client for OnTokio<N> {
 
     fn connections(&mut self, time: Duration) -> Result<u64> {
         let node = self.node.clone();
-        self.as_task(async move {
+        self.executor.run(async move {
             let start = Instant::now();
             let mut count = 0;
             while start.elapsed() < time {
@@ -225,7 +223,7 @@ impl<N: Node> Client for OnTokio<N> {
     }
 
     fn hold_connections(&mut self, count: u64) -> Result<()> {
-        self.runtime.block_on(async {
+        self.executor.block_on(async {
             for _ in 0..count {
                 self.node.dial().await?;
             }
@@ -234,7 +232,7 @@ impl<N: Node> Client for OnTokio<N> {
     }
 
     fn hold_streams(&mut self, count: u64) -> Result<()> {
-        self.runtime.block_on(async {
+        self.executor.block_on(async {
             for _ in 0..count {
                 let mut stream = self.node.open(ECHO).await?;
                 round_trip(&mut stream).await?;
@@ -245,7 +243,7 @@ impl<N: Node> Client for OnTokio<N> {
     }
 
     fn rest(&mut self, time: Duration) {
-        self.runtime.block_on(async { tokio::time::sleep(time).await });
+        self.executor.block_on(async { self.executor.sleep(time).await });
     }
 }
 
@@ -257,9 +255,4 @@ async fn round_trip(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Resul
     stream.read_exact(&mut echoed).await.context("no echo")?;
     ensure!(echoed == sent, "the echo is not what was sent");
     Ok(())
-}
-
-fn runtime() -> Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("there is no tokio runtime to be had")
 }

@@ -59,6 +59,36 @@ pub trait Client {
     fn rest(&mut self, time: Duration);
 }
 
+impl Client for Box<dyn Client> {
+    fn bulk(&mut self, time: Duration, chunk: usize) -> Result<u64> {
+        (**self).bulk(time, chunk)
+    }
+
+    fn round_trips(&mut self, time: Duration) -> Result<u64> {
+        (**self).round_trips(time)
+    }
+
+    fn new_streams(&mut self, time: Duration, parallel: usize) -> Result<u64> {
+        (**self).new_streams(time, parallel)
+    }
+
+    fn connections(&mut self, time: Duration) -> Result<u64> {
+        (**self).connections(time)
+    }
+
+    fn hold_connections(&mut self, count: u64) -> Result<()> {
+        (**self).hold_connections(count)
+    }
+
+    fn hold_streams(&mut self, count: u64) -> Result<()> {
+        (**self).hold_streams(count)
+    }
+
+    fn rest(&mut self, time: Duration) {
+        (**self).rest(time);
+    }
+}
+
 /// Has the client do what the flags say, and measures it.
 pub(crate) fn measure<C: Client>(
     name: &str,
@@ -73,6 +103,7 @@ pub(crate) fn measure<C: Client>(
         Mode::Conn => timed(flags, server, |time| client.connections(time)),
         Mode::Idleconn => held(flags, client, server, C::hold_connections),
         Mode::Idlestream => held(flags, client, server, C::hold_streams),
+        Mode::Keepalive | Mode::Quiet => idle(flags, client, server),
     }?;
     Ok(Outcome {
         implementation: name.to_owned(),
@@ -85,6 +116,8 @@ pub(crate) fn measure<C: Client>(
         client: costs.client,
         server: costs.server,
         allocations: costs.allocations,
+        wake_ups: costs.wake_ups,
+        switches: costs.switches,
     })
 }
 
@@ -96,6 +129,8 @@ struct Costs {
     client: f64,
     server: f64,
     allocations: Option<f64>,
+    wake_ups: Option<f64>,
+    switches: Option<f64>,
 }
 
 /// CPU time of what is done for a while. `work` returns bytes or how often it was done.
@@ -116,6 +151,28 @@ fn timed(flags: &Flags, server: &mut Server, mut work: impl FnMut(Duration) -> R
         client: each(spent.client_cpu),
         server: each(spent.server_cpu),
         allocations: (spent.allocations > 0).then(|| spent.allocations as f64 / amount),
+        wake_ups: None,
+        switches: None,
+    })
+}
+
+/// What is kept costs in each second in which nothing is done with it.
+fn idle<C: Client>(flags: &Flags, client: &mut C, server: &mut Server) -> Result<Costs> {
+    client.hold_connections(flags.n)?;
+    client.rest(REST);
+    let meter = Meter::start(server)?;
+    client.rest(flags.time());
+    let spent = meter.stop(server)?;
+    let amount = spent.wall.as_secs_f64();
+    Ok(Costs {
+        unit: Unit::Microseconds,
+        amount,
+        wall: spent.wall,
+        client: spent.client_cpu.as_secs_f64() * 1e6 / amount,
+        server: spent.server_cpu.as_secs_f64() * 1e6 / amount,
+        allocations: None,
+        wake_ups: Some(spent.wake_ups as f64 / amount),
+        switches: Some(spent.switches as f64 / amount),
     })
 }
 
@@ -143,5 +200,7 @@ fn held<C: Client>(
         client: each(before.0, after.0),
         server: each(before.1, after.1),
         allocations: None,
+        wake_ups: None,
+        switches: None,
     })
 }
