@@ -199,8 +199,7 @@ impl<N: Node, E: Executor> Client for Driven<N, E> {
                 }
                 Ok::<u64, anyhow::Error>(count)
             };
-            let tasks: Vec<_> =
-                (0..parallel).map(|_| self.executor.spawn(one(self.node.clone()))).collect();
+            let tasks: Vec<_> = (0..parallel).map(|_| self.executor.spawn(one(self.node.clone()))).collect();
             let mut total = 0;
             for task in tasks {
                 total += task.await?;

@@ -17,6 +17,9 @@ const WARM_UP_COUNT: u64 = 8;
 /// How long everything rests before its memory is read: identify has been exchanged, buffers have been given back.
 const REST: Duration = Duration::from_secs(2);
 
+/// How long everything rests before its idleness is measured: the timers of what went before have run out.
+const LONG_REST: Duration = Duration::from_secs(12);
+
 /// What a client can be asked to do. Each error ends the measurement.
 pub trait Client {
     /// Writes to one stream for so long, `chunk` bytes at a time, and returns how much of it the server has read: all.
@@ -159,7 +162,7 @@ fn timed(flags: &Flags, server: &mut Server, mut work: impl FnMut(Duration) -> R
 /// What is kept costs in each second in which nothing is done with it.
 fn idle<C: Client>(flags: &Flags, client: &mut C, server: &mut Server) -> Result<Costs> {
     client.hold_connections(flags.n)?;
-    client.rest(REST);
+    client.rest(LONG_REST);
     let meter = Meter::start(server)?;
     client.rest(flags.time());
     let spent = meter.stop(server)?;

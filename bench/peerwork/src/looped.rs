@@ -61,7 +61,8 @@ pub(crate) fn serve(flags: &Flags) -> Result<Infallible> {
                 }
                 LocalOutput::Event(SwarmEvent::StreamOpened { stream, protocol, .. }) => {
                     let is_echo = *protocol == ProtocolId::from_static(ECHO);
-                    served.insert(*stream, Served::new(if is_echo { 32 } else { flags.read_chunk() }, is_echo));
+                    served
+                        .insert(*stream, Served::new(if is_echo { 32 } else { flags.read_chunk() }, is_echo));
                 }
                 _ => {}
             }
@@ -120,8 +121,11 @@ impl Served {
                 Work::Length { total, read: 8 } => {
                     let left = u64::from_be_bytes(buffer[..8].try_into().expect("it is of 8 bytes"));
                     let total = *total + left;
-                    self.work =
-                        if left > 0 { Work::Batch { total, left } } else { Work::Total { total, written: 0 } };
+                    self.work = if left > 0 {
+                        Work::Batch { total, left }
+                    } else {
+                        Work::Total { total, written: 0 }
+                    };
                     continue;
                 }
                 Work::Batch { total, left: 0 } => {

@@ -6,19 +6,21 @@ mod options;
 mod profile;
 mod programs;
 mod rows;
+mod runtimes;
 mod table;
 
 use anyhow::Result;
 use clap::Parser;
 use measurement::Measurements;
 use options::{Command, Options};
-use programs::Programs;
+use programs::{Program, Programs};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.command {
         Some(Command::Profile(profile)) => profile::run(profile),
+        Some(Command::Runtimes(effort)) => runtimes::run(effort),
         Some(Command::List) => list(),
         None => run(&options),
     };
@@ -33,8 +35,8 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     let rows = options.rows()?;
-    let programs = Programs::build(&rows, options)?;
-    let measurements = Measurements::take(&rows, &programs, options)?;
+    let programs = Programs::build(&rows, !options.excludes(Program::Floor))?;
+    let measurements = Measurements::take(&rows, &programs, &options.effort)?;
     if options.json {
         println!("{}", table::json(&rows, &measurements)?);
     } else {

@@ -1,6 +1,6 @@
 //! Running the programs, in turn.
 
-use crate::options::Options;
+use crate::options::Effort;
 use crate::programs::{Program, Programs};
 use crate::rows::Row;
 use anyhow::{Context, Result, bail};
@@ -29,7 +29,7 @@ pub(crate) struct Spread {
 
 impl Measurements {
     /// Measures everything once, then everything once more, and so on: what disturbs the machine for a while disturbs all alike.
-    pub(crate) fn take(rows: &[Row], programs: &Programs, options: &Options) -> Result<Self> {
+    pub(crate) fn take(rows: &[Row], programs: &Programs, effort: &Effort) -> Result<Self> {
         let mut turn = Vec::new();
         for (number, row) in rows.iter().enumerate() {
             let floor = row.floor.as_ref().map(|flags| (Program::Floor, flags));
@@ -41,7 +41,7 @@ impl Measurements {
                 }
             }
         }
-        let reps = options.reps();
+        let reps = effort.reps();
         let bar = ProgressBar::new(u64::from(reps) * turn.len() as u64)
             .with_style(ProgressStyle::with_template("{bar:24} {pos}/{len}, {eta} left: {msg}")?);
         let mut all = Self::default();
@@ -54,7 +54,9 @@ impl Measurements {
             }
             for &(number, row, program, flags, path) in &turn {
                 bar.set_message(format!("{rep} of {reps}: {}, {}", row.name, program.name()));
-                match measure(path, flags, options).map(|outcome| row.figure.of(&outcome)) {
+                let flags = [&flags[..], &program.flags()].concat();
+                match measure(path, &flags, effort.secs(), effort.cpu).map(|outcome| row.figure.of(&outcome))
+                {
                     Ok(Some(value)) => all.values.entry((number, program)).or_default().push(value),
                     Ok(None) => bail!("{} does not count allocations", path.display()),
                     Err(error) => {
@@ -95,18 +97,11 @@ impl Measurements {
     }
 }
 
-fn measure(path: &Path, flags: &[&str], options: &Options) -> Result<Outcome> {
+/// One measurement.
+pub(crate) fn measure(path: &Path, flags: &[&str], secs: f64, cpu: usize) -> Result<Outcome> {
     let output = Command::new(path)
         .args(flags)
-        .args([
-            "--json",
-            "--pin",
-            "one",
-            "--cpu",
-            &options.cpu.to_string(),
-            "--secs",
-            &options.secs().to_string(),
-        ])
+        .args(["--json", "--pin", "one", "--cpu", &cpu.to_string(), "--secs", &secs.to_string()])
         .env("RUST_BACKTRACE", "0")
         .stderr(Stdio::piped())
         .output()

@@ -18,6 +18,16 @@ pub(crate) struct Options {
     /// Not this implementation; may be given several times.
     #[arg(long, value_enum, value_name = "NAME")]
     without: Vec<Program>,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
+    /// Prints all that was measured as JSON, in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How thoroughly it is measured.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Effort {
     /// How often everything is measured.
     #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     reps: u32,
@@ -26,18 +36,17 @@ pub(crate) struct Options {
     secs: f64,
     /// Once, and briefly: to see that it works.
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
     /// The processor that everything runs on.
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     pub(crate) cpu: usize,
-    /// Prints all that was measured as JSON, in place of the table.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What else the program does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Measures peerwork on each runtime, and in a loop without one.
+    Runtimes(Effort),
     /// Says where the time of one row goes.
     Profile(Profile),
     /// Lists the rows, and the flags with which each is measured.
@@ -90,7 +99,9 @@ impl Options {
     pub(crate) fn excludes(&self, program: Program) -> bool {
         self.without.contains(&program)
     }
+}
 
+impl Effort {
     /// How often everything is measured.
     pub(crate) fn reps(&self) -> u32 {
         if self.quick { 1 } else { self.reps }

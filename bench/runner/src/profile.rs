@@ -23,7 +23,7 @@ pub(crate) fn run(wanted: &Profile) -> Result<()> {
     let folder = program.parent().context("the program has no folder")?.join("profile");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let (secs, cpu) = (wanted.secs.to_string(), wanted.cpu.to_string());
-    let mut flags = flags;
+    let mut flags = [flags, wanted.of.flags()].concat();
     flags.extend(["--pin", "one", "--cpu", &cpu, "--secs", &secs]);
     match wanted.tool {
         Tool::Perf => perf(&program, &flags, &folder),

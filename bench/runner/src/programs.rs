@@ -1,6 +1,5 @@
 //! The programs that are measured, and building them.
 
-use crate::options::Options;
 use crate::rows::{Figure, Row};
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::{Message, MetadataCommand};
@@ -19,9 +18,14 @@ pub(crate) enum Program {
     Minip2p,
     /// The last of rust-libp2p that had secio.
     Libp2pSecio,
+    /// On tokio, in one thread.
     Peerwork,
-    /// peerwork in a single-threaded loop.
-    PeerworkLoop,
+    TokioMt,
+    Smol,
+    SmolLocal,
+    AsyncStd,
+    /// Without a runtime: the example's loop.
+    Mio,
 }
 
 impl Program {
@@ -33,12 +37,14 @@ impl Program {
             Self::Litep2p => "peers/litep2p",
             Self::Minip2p => "peers/minip2p",
             Self::Libp2pSecio => "peers/libp2p-secio",
-            Self::Peerwork | Self::PeerworkLoop => "peerwork",
+            Self::Peerwork | Self::TokioMt | Self::Smol | Self::SmolLocal | Self::AsyncStd | Self::Mio => {
+                "peerwork"
+            }
         }
     }
 
     fn binary(self, counts_allocations: bool) -> String {
-        let name = self.name();
+        let name = self.folder().trim_start_matches("peers/");
         if counts_allocations { format!("bench-{name}-allocations") } else { format!("bench-{name}") }
     }
 
@@ -51,7 +57,21 @@ impl Program {
             Self::Minip2p => "minip2p",
             Self::Libp2pSecio => "libp2p-secio",
             Self::Peerwork => "peerwork",
-            Self::PeerworkLoop => "peerwork-loop",
+            Self::TokioMt => "tokio-mt",
+            Self::Smol => "smol",
+            Self::SmolLocal => "smol-local",
+            Self::AsyncStd => "async-std",
+            Self::Mio => "mio",
+        }
+    }
+
+    /// Its flags, whatever the work.
+    pub(crate) fn flags(self) -> Vec<&'static str> {
+        match self {
+            Self::TokioMt | Self::Smol | Self::SmolLocal | Self::AsyncStd | Self::Mio => {
+                vec!["--runtime", self.name()]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -73,12 +93,12 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Builds what the rows need. A peer that cannot be built is left out.
-    pub(crate) fn build(rows: &[Row], options: &Options) -> Result<Self> {
+    pub(crate) fn build(rows: &[Row], with_floor: bool) -> Result<Self> {
         let mut wanted: BTreeSet<Binary> = BTreeSet::new();
         for row in rows {
             let counts = row.figure == Figure::Allocations;
             wanted.extend(row.programs.iter().map(|program| (*program, counts)));
-            if row.floor.is_some() && !options.excludes(Program::Floor) {
+            if row.floor.is_some() && with_floor {
                 wanted.insert((Program::Floor, false));
             }
         }

@@ -123,7 +123,7 @@ pub(crate) fn all() -> Vec<Row> {
         },
         row("idle connection", Figure::ServerMemory, &["--mode", "idleconn"], &PEERS, at_most(5.0)),
         Row {
-            programs: vec![Program::PeerworkLoop],
+            programs: vec![Program::Mio],
             ..row(
                 "idle connection, single-threaded loop",
                 Figure::ServerMemory,
@@ -154,6 +154,20 @@ pub(crate) fn all() -> Vec<Row> {
             at_most(24.0),
         ),
     ]
+}
+
+/// peerwork, without a runtime and on each.
+pub(crate) const RUNTIMES: [Program; 6] =
+    [Program::Mio, Program::Peerwork, Program::TokioMt, Program::SmolLocal, Program::Smol, Program::AsyncStd];
+
+/// The rows in which runtimes are compared.
+pub(crate) fn runtimes() -> Vec<Row> {
+    let mut rows = all();
+    rows.retain(|row| ["bulk, noise + yamux", "32-byte round trip"].contains(&row.name));
+    for row in &mut rows {
+        *row = Row { floor: None, programs: RUNTIMES.to_vec(), ..row.clone() };
+    }
+    rows
 }
 
 fn row(name: &'static str, figure: Figure, flags: &[&'static str], peers: &[Program], reach: Reach) -> Row {

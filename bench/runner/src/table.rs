@@ -85,7 +85,7 @@ impl Verdict<'_> {
     }
 
     fn own(&self) -> Option<Spread> {
-        self.spread(Program::Peerwork).or_else(|| self.spread(Program::PeerworkLoop))
+        self.spread(Program::Peerwork).or_else(|| self.spread(Program::Mio))
     }
 
     fn to_floor(&self) -> Option<f64> {
@@ -130,7 +130,7 @@ fn reach(Reach { to_floor, to_rust_libp2p, to_best, at_most }: Reach) -> String 
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn cell(spread: Option<Spread>) -> String {
+pub(crate) fn cell(spread: Option<Spread>) -> String {
     let Some(Spread { min, median, max }) = spread else { return "-".to_owned() };
     let digits = if median >= 100.0 {
         0
@@ -142,6 +142,6 @@ fn cell(spread: Option<Spread>) -> String {
     format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
 }
 
-fn ratio(ratio: Option<f64>) -> String {
+pub(crate) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
 }
