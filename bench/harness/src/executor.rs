@@ -12,11 +12,14 @@ pub trait Executor: Clone + Send + Sync + 'static {
     /// Runs `work` on the calling thread.
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T;
 
-    /// Runs `work` as a task, whoever waits for it.
+    /// Runs `work` as a task, as long as its outcome is waited for.
     fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static;
+
+    /// Runs `work` as a task that nobody waits for.
+    fn detach(&self, work: impl Future<Output = ()> + Send + 'static);
 
     /// Completes after so long.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
@@ -64,6 +67,10 @@ impl Executor for Tokio {
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
         self.0.spawn(work).map(|done| done.expect("a task that panics ends the program's work"))
+    }
+
+    fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(work);
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {

@@ -38,6 +38,10 @@ impl Executor for Smol {
         smol::spawn(work)
     }
 
+    fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(work).detach();
+    }
+
     async fn sleep(&self, time: Duration) {
         smol::Timer::after(time).await;
     }
@@ -67,6 +71,10 @@ impl Executor for SmolLocal {
         self.0.spawn(work)
     }
 
+    fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(work).detach();
+    }
+
     async fn sleep(&self, time: Duration) {
         smol::Timer::after(time).await;
     }
@@ -94,6 +102,10 @@ impl Executor for AsyncStd {
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
         async_std::task::spawn(work)
+    }
+
+    fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        async_std::task::spawn(work);
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {

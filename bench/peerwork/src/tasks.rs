@@ -84,30 +84,30 @@ impl streams::Node for Dialer {
 }
 
 async fn serve_in<E: Hosts>(executor: E, flags: Flags) -> Result<Infallible> {
-    let (node, runtime) = (start(&executor, &flags).await?, executor.runtime());
+    let node = start(&executor, &flags).await?;
     let mut echoes = node.handle_protocol(&ProtocolId::from_static(ECHO)).await?;
-    let spawner = runtime.clone();
-    runtime.spawn(Box::pin(async move {
+    let spawner = executor.clone();
+    executor.detach(async move {
         while let Some(stream) = echoes.next().await {
-            spawner.spawn(Box::pin(async { drop(streams::echo(stream).await) }));
+            spawner.detach(async { drop(streams::echo(stream).await) });
         }
-    }));
+    });
     let mut sinks = node.handle_protocol(&ProtocolId::from_static(SINK)).await?;
-    let (spawner, read_chunk) = (runtime.clone(), flags.read_chunk());
-    runtime.spawn(Box::pin(async move {
+    let (spawner, read_chunk) = (executor.clone(), flags.read_chunk());
+    executor.detach(async move {
         while let Some(stream) = sinks.next().await {
-            spawner.spawn(Box::pin(async move { drop(streams::sink(stream, read_chunk).await) }));
+            spawner.detach(async move { drop(streams::sink(stream, read_chunk).await) });
         }
-    }));
+    });
     if flags.mode == Mode::Conn {
         let (mut events, node) = (node.events().await?, node.clone());
-        runtime.spawn(Box::pin(async move {
+        executor.detach(async move {
             while let Some(event) = events.next().await {
                 if let Event::Swarm(SwarmEvent::Connected { connection, .. }) = event {
                     node.disconnect(connection).await.ok();
                 }
             }
-        }));
+        });
     }
     announce(node.listen("/ip4/127.0.0.1/tcp/0".parse()?).await?.address);
     std::future::pending().await
