@@ -448,7 +448,8 @@ impl<R: Runtime> Task<R> {
             if !progress && !lets_others_write {
                 return Poll::Pending;
             }
-            if !progress || received >= MAX_READ_BYTES || !wakes.is_empty() {
+            // Readers need no turn of ours: with several threads each one wakes another thread in vain.
+            if !progress || received >= MAX_READ_BYTES {
                 break;
             }
             now = state.common.clock.now();
