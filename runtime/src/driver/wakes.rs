@@ -20,10 +20,6 @@ impl Wakes {
     pub(crate) fn add(&mut self, task: impl IntoIterator<Item = Waker>) {
         self.0.extend(task);
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl Drop for Wakes {
