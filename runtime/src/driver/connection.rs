@@ -179,10 +179,13 @@ impl State {
         self.reclaim_buffer();
         let is_flushed = self.output.is_empty() && self.connection.poll_close() == Some(Close::Flush);
         if is_flushed && !self.shut_down {
-            self.shut_down = match &mut self.socket {
-                Some(socket) => socket.poll_shutdown(cx).is_ready(),
-                None => true,
-            };
+            let outcome = self.socket.as_mut().map_or(Poll::Ready(Ok(())), |socket| socket.poll_shutdown(cx));
+            self.shut_down = outcome.is_ready();
+            if let Poll::Ready(Err(_)) = outcome {
+                // The remote will not hear that it is to close too.
+                self.end(End::Failed, now);
+                return true;
+            }
         }
         progress
     }
