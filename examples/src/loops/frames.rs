@@ -2,7 +2,7 @@
 //!
 //! Nothing tells which sockets are ready, so they are tried, one after the other, and the next frame goes on where this one has stopped.
 
-use super::{transport_error, wall_clock};
+use super::{bind, transport_error, wall_clock};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::machine::End;
@@ -23,9 +23,6 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// How many outputs may wait for the application. While there are as many nothing is read, which slows the peers down.
 const MAX_OUTPUTS: usize = 1_024;
-
-/// How many remotes may wait to be accepted.
-const BACKLOG: i32 = 128;
 
 /// A node that moves when [`frame`](Self::frame) is called. Dropping it closes all sockets.
 pub struct FrameNode<P: Protocols = ()> {
@@ -191,11 +188,7 @@ impl Sockets for FrameSockets {
     fn listen(&mut self, listener: ListenerId, address: &Multiaddr) -> Result<Multiaddr, TransportError> {
         let address = address::tcp_socket_address(address)?;
         let mut listen = || {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-            // The port is not to be closed to us because connections of an earlier run are remembered.
-            socket.set_reuse_address(cfg!(unix))?;
-            socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
+            let socket = Socket::from(bind(address)?);
             // For port 0 the system has chosen one: others need the real one.
             let bound = socket.local_addr()?.as_socket().unwrap_or(address);
             self.add(Place::Listener(listener), socket, None)?;

@@ -1,6 +1,6 @@
 //! One thread that sleeps until a socket is ready: mio, hundreds of connections, and no allocation while bytes go to and fro.
 
-use super::{transport_error, wall_clock};
+use super::{bind, transport_error, wall_clock};
 use ::mio::net::{TcpListener, TcpStream};
 use ::mio::{Events, Interest, Poll, Registry, Token};
 use peerwork_core::address::{self, Multiaddr};
@@ -225,7 +225,9 @@ impl MioSockets {
 
 impl Sockets for MioSockets {
     fn listen(&mut self, listener: ListenerId, address: &Multiaddr) -> Result<Multiaddr, TransportError> {
-        let mut socket = TcpListener::bind(address::tcp_socket_address(address)?).map_err(transport_error)?;
+        let socket = bind(address::tcp_socket_address(address)?).map_err(transport_error)?;
+        socket.set_nonblocking(true).map_err(transport_error)?;
+        let mut socket = TcpListener::from_std(socket);
         let token = Token(self.listeners.keys().next().map_or(usize::MAX, |lowest| lowest.0 - 1));
         self.registry.register(&mut socket, token, Interest::READABLE).map_err(transport_error)?;
         let bound = socket.local_addr().map_err(transport_error)?;

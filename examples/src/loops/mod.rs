@@ -30,7 +30,9 @@ use peerwork_core::protocols::Protocols;
 use peerwork_core::seed::Seed;
 use peerwork_core::swarm::{SwarmInput, TransportError};
 use peerwork_core::time::Instant;
+use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Builds a node whose time begins with its loop, and whose keys nobody can guess.
@@ -56,4 +58,20 @@ fn transport_error(error: io::Error) -> TransportError {
         ErrorKind::AddrNotAvailable => TransportError::NotLocal,
         _ => TransportError::Other(error.to_string()),
     }
+}
+
+/// How many connections the system keeps until they are accepted. It may keep fewer.
+const BACKLOG: i32 = 1_024;
+
+/// Listens. The standard library's way would have an IPv6 socket take IPv4 as well, which then could not be listened on beside it.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // On Unix the port is not to be closed to us because connections of an earlier run are remembered.
+    socket.set_reuse_address(cfg!(unix))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }

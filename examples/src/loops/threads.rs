@@ -3,7 +3,7 @@
 //! All of them talk to the node's thread through one channel. It never waits for any other thread: it lends a reader or a writer a buffer and
 //! gets it back when something has happened to it. Who has no buffer has nothing to do, which is all there is to backpressure.
 
-use super::{transport_error, wall_clock};
+use super::{bind, transport_error, wall_clock};
 use peerwork_core::address::{self, Multiaddr};
 use peerwork_core::connection::ConnectionId;
 use peerwork_core::machine::End;
@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
@@ -222,7 +222,7 @@ impl<'scope, P: Protocols + 'static> Threads<'scope, '_, P> {
 
 impl<P: Protocols + 'static> Sockets for Threads<'_, '_, P> {
     fn listen(&mut self, listener: ListenerId, address: &Multiaddr) -> Result<Multiaddr, TransportError> {
-        let socket = TcpListener::bind(address::tcp_socket_address(address)?).map_err(transport_error)?;
+        let socket = bind(address::tcp_socket_address(address)?).map_err(transport_error)?;
         let address = socket.local_addr().map_err(transport_error)?;
         let stopped = Arc::new(AtomicBool::new(false));
         self.listeners.insert(listener, (address, Arc::clone(&stopped)));
