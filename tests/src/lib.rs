@@ -2,6 +2,7 @@
 //!
 //! - [`laws`]: what every layer and every machine must obey, whatever it is for.
 //! - [`compliance`]: what a muxer, a security protocol or a protocol must do, yours too.
+//! - [`conformance`]: what an adapter to a runtime, or a loop of one's own, must do.
 //! - [`drivers`]: whole networks of nodes, on loops in virtual time and on a real runtime.
 //! - [`scenario`]: what happens between two nodes, the same on every driver; [`recipe`]: nodes to test with.
 //! - [`dialer`]: the dialer's promises, on random schedules, and a model of its rate limiter.
@@ -11,6 +12,7 @@
 //! - [`counters`]: which sums of what a swarm counts must agree.
 
 pub mod compliance;
+pub mod conformance;
 pub mod counters;
 pub mod dialer;
 pub mod drivers;
