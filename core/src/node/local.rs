@@ -119,6 +119,10 @@ pub struct LocalNode<P: Protocols = ()> {
     requests: u64,
     /// What went over connections that are gone.
     past_traffic: Traffic,
+    /// How many connections the caller has not been told to close at once.
+    open: usize,
+    /// The node has shut down, and the user hears of it when the last of them is closed.
+    has_shut_down: bool,
 }
 
 struct Attached {
@@ -148,6 +152,8 @@ impl<P: Protocols> LocalNode<P> {
             buffers: Buffers::default(),
             requests: 0,
             past_traffic: Traffic::default(),
+            open: 0,
+            has_shut_down: false,
         }
     }
 
@@ -443,11 +449,9 @@ impl<P: Protocols> LocalNode<P> {
         attached.settled = false;
         self.timers.set(id, attached.connection.poll_timeout());
         let close = attached.connection.poll_close();
-        if close != attached.close {
-            attached.close = close;
-            if let Some(how) = close {
-                self.outputs.push_back(LocalOutput::Close { connection: id, how });
-            }
+        let told = mem::replace(&mut attached.close, close);
+        if let Some(how) = close.filter(|_| close != told) {
+            self.outputs.push_back(LocalOutput::Close { connection: id, how });
         }
         if close != Some(Close::Now) {
             if !mem::replace(&mut attached.to_drive, true) {
@@ -460,6 +464,17 @@ impl<P: Protocols> LocalNode<P> {
             self.past_traffic = self.past_traffic + attached.connection.traffic();
             self.connections.remove(&id);
             self.timers.set(id, None);
+        }
+        if told != close {
+            self.open -= 1;
+            self.tell_shut_down();
+        }
+    }
+
+    /// Tells the user that the node has shut down, if nothing is left to be sent.
+    fn tell_shut_down(&mut self) {
+        if self.open == 0 && mem::take(&mut self.has_shut_down) {
+            self.outputs.push_back(LocalOutput::Event(SwarmEvent::ShutDown));
         }
     }
 
@@ -475,6 +490,7 @@ impl<P: Protocols> LocalNode<P> {
                         to_drive: false,
                     };
                     self.connections.insert(connection, Box::new(attached));
+                    self.open += 1;
                     self.touch(connection);
                 }
                 return;
@@ -482,6 +498,10 @@ impl<P: Protocols> LocalNode<P> {
             SwarmOutput::ToConnection { connection, message } => {
                 self.act(connection, |connection| connection.handle_message(message, now));
                 return;
+            }
+            SwarmOutput::Event(SwarmEvent::ShutDown) => {
+                self.has_shut_down = true;
+                return self.tell_shut_down();
             }
             SwarmOutput::Event(event) => LocalOutput::Event(event),
             SwarmOutput::Protocol(event) => LocalOutput::Protocol(event),

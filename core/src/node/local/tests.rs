@@ -220,6 +220,24 @@ fn an_orderly_close_ends_our_direction_when_all_is_written() {
 }
 
 #[test]
+fn a_node_has_shut_down_when_the_last_socket_is_closed() {
+    let (mut pair, [alice, _]) = Pair::open();
+    let is_over = |pair: &Pair| pair.events[0].contains(&LocalOutput::Event(SwarmEvent::ShutDown));
+    // More than the socket takes, and nobody reads.
+    pair.nodes[0].write(alice, &[7; 5_000], NOW).unwrap();
+    pair.nodes[0].handle_input(SwarmInput::Shutdown, NOW);
+    while let Some(event) = pair.nodes[0].poll_event(&mut pair.sockets[0], NOW) {
+        pair.events[0].push(event);
+    }
+    assert!(!pair.sockets[0].ended && !is_over(&pair));
+    pair.run();
+    assert!(pair.sockets[0].ended && !pair.sockets[0].closed && !is_over(&pair));
+    pair.nodes[0].handle_end(alice.connection, End::Closed, NOW);
+    pair.run();
+    assert!(pair.sockets[0].closed && is_over(&pair));
+}
+
+#[test]
 fn a_broken_socket_costs_its_connection() {
     let (mut pair, [alice, _]) = Pair::open();
     pair.nodes[0].write(alice, b"lost", NOW).unwrap();
