@@ -30,6 +30,14 @@
 //! people use. [`protocols`] is where a protocol of your own plugs in; [`security`], [`muxer`], [`routing`] and [`records`] have the traits
 //! for security protocols, muxers, sources of peers' addresses and record stores.
 //!
+//! # Features
+//!
+//! None is on by default; `peerwork-tokio` and its like switch both of the first on.
+//!
+//! - `tls`: the security protocol TLS 1.3 ([`security`]). A node that is told nothing prefers it then; otherwise it has noise alone.
+//! - `aws-lc`: the fast crypto provider ([`crypto`]), which needs a C compiler to build. Otherwise nodes use the portable one.
+//! - `insecure`: a crypto provider that protects nothing, for fuzzing and tests.
+//!
 //! # Two nodes in a loop
 //!
 //! The loop below is a whole driver: it carries bytes between two nodes, which agree on a security protocol and a muxer, open a

@@ -160,6 +160,7 @@
 //!
 //! - `aws-lc` (on by default): nodes use the [fast crypto provider](peerwork_core::crypto), which needs a C compiler to build. Without it they use the
 //!   portable one, which does not sign with RSA identities.
+//! - `tls` (on by default): the security protocol TLS 1.3.
 
 mod tcp;
 
@@ -179,7 +180,8 @@ pub type NodeBuilder<P = ()> = peerwork_runtime::NodeBuilder<P, Tokio>;
 /// perf on tokio. See [`peerwork_runtime::Perf`].
 pub type Perf = peerwork_runtime::Perf<Tokio>;
 
-/// The system's name resolution on tokio, or that of other name servers. See [`peerwork_runtime::Dns`].
+/// The system's name resolution on tokio, or that of other name servers. See [`peerwork_runtime::Dns`]; hickory has its own provider for tokio,
+/// so `Dns::on` takes that.
 pub type Dns = peerwork_runtime::Dns<hickory_resolver::net::runtime::TokioRuntimeProvider>;
 
 /// tokio: the runtime of the task that makes it.

@@ -33,6 +33,9 @@ pub use builder::NodeBuilder;
 pub use dns::Dns;
 pub use driver::SAVE_INTERVAL;
 pub use events::{Event, Events, MAX_WAITING_EVENTS};
+/// What [`Dns`] is made of: its `RuntimeProvider` is what a runtime implements for it.
+#[cfg(feature = "hickory")]
+pub use hickory_resolver;
 pub use metrics::Metrics;
 pub use node::{Connected, Incoming, Listening, Node, ProtocolTaken, RequestError, StartError, Stopped};
 pub use perf::{Amount, MAX_PERF_STREAMS, MeasureError, Measured, Perf};

@@ -249,7 +249,7 @@ impl<'a, R: Runtime> Conductor<'a, R> {
         ready!(self.tick.as_mut().poll(cx));
         self.tick = self.perf.runtime.sleep(TICK);
         let patience = self.perf.patience;
-        let is_silent = self.perf.runtime.now() - self.moved_at >= patience;
+        let is_silent = self.perf.runtime.now().saturating_duration_since(self.moved_at) >= patience;
         Poll::Ready(if is_silent { Err(MeasureError::Silent(patience)) } else { Ok(Moved::Nothing) })
     }
 

@@ -46,10 +46,16 @@ pub(crate) async fn in_time(
     records: BoxFuture<Result<Records, ResolveError>>,
     runtime: impl Runtime,
 ) -> Result<Records, ResolveError> {
-    let timeout = runtime.sleep(LOOKUP_TIMEOUT);
-    let silence = || format!("no name server answered within {} s", LOOKUP_TIMEOUT.as_secs());
-    match select(records, timeout).await {
-        Either::Left((result, _)) => result,
-        Either::Right(_) => Err(ResolveError::Failed(silence())),
+    let (mut records, end) = (records, runtime.now() + LOOKUP_TIMEOUT);
+    loop {
+        let left = end.saturating_duration_since(runtime.now());
+        if left.is_zero() {
+            let silence = format!("no name server answered within {} s", LOOKUP_TIMEOUT.as_secs());
+            return Err(ResolveError::Failed(silence));
+        }
+        records = match select(records, runtime.sleep(left)).await {
+            Either::Left((result, _)) => return result,
+            Either::Right(((), records)) => records,
+        };
     }
 }

@@ -102,8 +102,8 @@ pub enum LocalOutput<E> {
 /// With anything else, feed it with [`LocalNode::handle_input`], [`LocalNode::handle_bytes`], [`LocalNode::handle_end`] and
 /// [`LocalNode::handle_timeout`]; then call [`LocalNode::poll_output`] until it gives nothing, and do what it says.
 ///
-/// Either way, carrying bytes allocates nothing once it has run for a while: lists keep their memory, and connections borrow from a few
-/// buffers.
+/// Either way, lists keep their memory, and connections borrow from a few buffers: once it has run for a while, messages of up to 1 KiB that are
+/// read with [`LocalNode::read_into`] cost no allocation.
 pub struct LocalNode<P: Protocols = ()> {
     node: Node<P>,
     connections: BTreeMap<ConnectionId, Box<Attached>>,
@@ -241,10 +241,17 @@ impl<P: Protocols> LocalNode<P> {
 
     /// Gives bytes of the byte stream to a connection, which takes what it can off the front of `input`.
     pub fn handle_bytes(&mut self, connection: ConnectionId, input: &mut BytesMut, now: Instant) {
-        self.with(connection, now, |connection| {
-            // The connection reports its end itself.
-            drop(connection.handle_input(input, now));
-        });
+        loop {
+            let was_blocked = self.with(connection, now, |connection| {
+                // The connection reports its end itself.
+                drop(connection.handle_input(input, now));
+                !connection.wants_input()
+            });
+            // What held it up may have been what it had to tell the node.
+            if was_blocked != Some(true) || input.is_empty() || !self.wants_input(connection) {
+                return;
+            }
+        }
     }
 
     /// Tells a connection that its byte stream ended.
@@ -365,8 +372,10 @@ impl<P: Protocols> LocalNode<P> {
             return Some(output);
         }
         while let Some(id) = self.to_drive.pop_front() {
-            // One that is gone needs no driving.
-            if let Some(attached) = self.connections.get_mut(&id) {
+            // One whose socket is closed needs no driving.
+            if let Some(attached) = self.connections.get_mut(&id)
+                && attached.close != Some(Close::Now)
+            {
                 attached.to_drive = false;
                 return Some(LocalOutput::Drive { connection: id });
             }

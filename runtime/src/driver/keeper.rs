@@ -27,7 +27,8 @@ pub(crate) struct Keeper<R> {
     /// Ends when the store is dropped.
     ended: oneshot::Receiver<Infallible>,
     saving: Option<Saving>,
-    /// Until the next time.
+    /// When it is time to save again.
+    due: std::time::Instant,
     sleep: BoxFuture<()>,
 }
 
@@ -67,8 +68,8 @@ impl<R: Runtime> Keeper<R> {
                 return Err(error);
             }
         };
-        let sleep = runtime.sleep(SAVE_INTERVAL);
-        Ok(Self { runtime, stored, jobs, ended, saving: None, sleep })
+        let (due, sleep) = (runtime.now() + SAVE_INTERVAL, runtime.sleep(SAVE_INTERVAL));
+        Ok(Self { runtime, stored, jobs, ended, saving: None, due, sleep })
     }
 
     /// Puts what was stored into the peer book.
@@ -80,10 +81,17 @@ impl<R: Runtime> Keeper<R> {
 
     /// Saves what has changed when it is time to.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, book: &mut PeerBook, now: Instant) {
-        while self.poll_saved(cx, book, now).is_ready() && self.sleep.poll_unpin(cx).is_ready() {
-            self.sleep = self.runtime.sleep(SAVE_INTERVAL);
+        if self.poll_saved(cx, book, now).is_pending() || self.sleep.poll_unpin(cx).is_pending() {
+            return;
+        }
+        let time = self.runtime.now();
+        if time >= self.due {
+            self.due = time + SAVE_INTERVAL;
             self.save(book, now);
         }
+        self.sleep = self.runtime.sleep(self.due.saturating_duration_since(time));
+        // For the new sleep, and what may have been saved at once.
+        cx.waker().wake_by_ref();
     }
 
     /// Saves what has changed, and ends the store.

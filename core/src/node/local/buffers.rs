@@ -4,7 +4,7 @@ use crate::connection::ConnectionId;
 use bytes::BytesMut;
 use std::collections::BTreeMap;
 
-/// How much memory all buffers that wait to be lent may hold together. A buffer beyond that is freed, so that a burst on many
+/// How much memory all buffers that wait to be lent may hold together, give or take a factor of two. A buffer beyond that is freed, so that a burst on many
 /// connections does not stay in memory.
 const MAX_SPARE_BYTES: usize = 1024 * 1024;
 
@@ -27,9 +27,10 @@ pub(super) struct Buffers {
     pub(super) spare: Spare,
     /// What is left of the buffer for reading. It is zeroed memory, since safe readers take nothing else.
     room: BytesMut,
-    /// What connections have not taken. Few have anything.
+    /// What connections have not taken. Few have anything; a peer can make it [`ROOM_BYTES`] and a frame for its connection, since a
+    /// connection that wants nothing is not read.
     unread: BTreeMap<ConnectionId, Unread>,
-    /// What sockets have not taken. Few have anything.
+    /// What sockets have not taken. Few have anything; a peer that does not read can make it what a connection lets wait, and a frame.
     pub(super) unsent: BTreeMap<ConnectionId, BytesMut>,
 }
 
@@ -97,6 +98,8 @@ impl Spare {
         if buffer.capacity() == 0 || !buffer.try_reclaim(MIN_SPARE_BYTES) {
             return;
         }
+        // The memory before what was written last is room again. Else it would be kept, and not counted.
+        while buffer.try_reclaim(2 * buffer.capacity()) {}
         let bytes = self.bytes + buffer.capacity();
         if bytes <= MAX_SPARE_BYTES {
             self.bytes = bytes;

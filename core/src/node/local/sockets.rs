@@ -11,9 +11,18 @@ use crate::time::Instant;
 use bytes::{Buf, BytesMut};
 
 /// The sockets of an event loop, for [`LocalNode::poll_event`]. No call may block.
+///
+/// Beside them a loop brings what core has not: for [`NodeBuilder::build_local`](crate::node::NodeBuilder::build_local) a
+/// [`Seed`](crate::seed::Seed) of the system's randomness, and a
+/// [first sequence number](crate::protocols::identify::IdentifyConfig::first_sequence) that grows from run to run; and before each connection
+/// [the wall clock](SwarmInput::WallClock), by which certificates are judged. Sockets should have `TCP_NODELAY`: a connection gathers small
+/// writes itself.
 pub trait Sockets {
     /// Listens at `address` and gives the address that others can dial: for port 0, the one with the port that the system has chosen.
     /// Every remote that connects is told with [`LocalNode::handle_incoming`].
+    ///
+    /// Nobody can dial an unspecified address such as `0.0.0.0`: of the addresses that it stands for this gives one, and the others are told
+    /// with [`SwarmInput::Listening`].
     ///
     /// # Errors
     /// It cannot listen there.
@@ -184,7 +193,9 @@ impl<P: Protocols> LocalNode<P> {
                 Ok(written) if written >= out.len() => out.clear(),
                 Ok(written) => {
                     out.advance(written);
-                    self.buffers.unsent.insert(connection, out);
+                    if self.has_socket(connection) {
+                        self.buffers.unsent.insert(connection, out);
+                    }
                     break;
                 }
                 Err(Broken) => {
@@ -202,9 +213,12 @@ impl<P: Protocols> LocalNode<P> {
     fn feed(&mut self, id: ConnectionId, bytes: BytesMut, now: Instant) {
         let mut input = self.buffers.input(id, bytes);
         self.handle_bytes(id, &mut input, now);
-        let lives = self.connections.get(&id).is_some_and(|attached| attached.close != Some(Close::Now));
-        if lives && !input.is_empty() {
+        if self.has_socket(id) && !input.is_empty() {
             self.buffers.keep(id, input, !self.wants_input(id));
         }
+    }
+
+    fn has_socket(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|attached| attached.close != Some(Close::Now))
     }
 }
