@@ -28,8 +28,8 @@ pub struct MioNode<P: Protocols = ()> {
     events: Events,
     /// The node's time starts here.
     origin: std::time::Instant,
-    /// Accepting has failed and is to be tried again.
-    accept_failed: bool,
+    /// Accepting has failed, and is tried again then and not before, by all listeners.
+    accept_again: Option<Instant>,
     /// For the application.
     outputs: VecDeque<LocalOutput<P::Event>>,
 }
@@ -69,7 +69,7 @@ impl<P: Protocols> MioNode<P> {
             poll,
             events: Events::with_capacity(256),
             origin: std::time::Instant::now(),
-            accept_failed: false,
+            accept_again: None,
             outputs: VecDeque::new(),
         })
     }
@@ -105,9 +105,9 @@ impl<P: Protocols> MioNode<P> {
             return Ok(());
         }
         let deadline = self.node.poll_timeout().map(|deadline| deadline.at);
-        let pause = self.accept_failed.then_some(ACCEPT_PAUSE);
         let at_once = (!self.sockets.ready.is_empty()).then_some(Duration::ZERO);
-        let wait = [deadline.map(|at| at - now), pause, at_once, timeout].into_iter().flatten().min();
+        let deadlines = [deadline, self.accept_again].map(|at| at.map(|at| at - now));
+        let wait = deadlines.into_iter().chain([at_once, timeout]).flatten().min();
         match self.poll.poll(&mut self.events, wait) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
@@ -117,7 +117,7 @@ impl<P: Protocols> MioNode<P> {
         if deadline.is_some_and(|at| at <= now) {
             self.node.handle_timeout(now);
         }
-        if mem::take(&mut self.accept_failed) {
+        if self.accept_again.take_if(|at| *at <= now).is_some() {
             self.sockets.ready.extend(self.sockets.listeners.keys());
         }
         for event in &self.events {
@@ -134,11 +134,12 @@ impl<P: Protocols> MioNode<P> {
     }
 
     fn accept(&mut self, token: Token) {
-        let Some((listener, socket)) = self.sockets.listeners.get(&token) else { return };
+        let listening = self.sockets.listeners.get(&token).filter(|_| self.accept_again.is_none());
+        let Some((listener, socket)) = listening else { return };
         match socket.accept() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            Err(_) => return self.accept_failed = true,
+            Err(_) => return self.accept_again = Some(self.now() + ACCEPT_PAUSE),
             Ok((socket, from)) => {
                 let (listener, now) = (*listener, self.now());
                 self.node.handle_input(wall_clock(), now);
@@ -247,11 +248,16 @@ impl Sockets for MioSockets {
 
     fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> Result<usize, Broken> {
         let Some(link) = self.links.get_mut(&connection) else { return Err(Broken) };
-        match link.socket.write(bytes) {
-            // The system tells when there is room.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            result => result.map_err(|_| Broken),
+        let mut written = 0;
+        while written < bytes.len() {
+            match link.socket.write(&bytes[written..]) {
+                Ok(len) if len > 0 => written += len,
+                // The system tells when there is room again, but on Windows only whoever has heard that there is none.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                _ => return Err(Broken),
+            }
         }
+        Ok(written)
     }
 
     fn end(&mut self, connection: ConnectionId) {

@@ -132,8 +132,8 @@ struct Threads<'scope, 'env, P: Protocols + 'static> {
     links: BTreeMap<ConnectionId, Link>,
     /// Sockets that are being connected.
     dials: BTreeMap<ConnectionId, Socket>,
-    /// Where they listen, and whether to stop.
-    listeners: BTreeMap<ListenerId, (SocketAddr, Arc<AtomicBool>)>,
+    /// Where they listen, whether to stop, and the socket that wakes them then: later the system may have none to give.
+    listeners: BTreeMap<ListenerId, (SocketAddr, Arc<AtomicBool>, Socket)>,
 }
 
 /// A connected socket and its two threads.
@@ -156,7 +156,7 @@ impl<'scope, P: Protocols + 'static> Threads<'scope, '_, P> {
             Wake::Accepted(listener, socket, from) => {
                 node.handle_input(wall_clock(), now);
                 let id = node.handle_incoming(listener, address::from_socket_address(from), now);
-                self.attach(id, socket).unwrap_or_else(|_| node.handle_end(id, End::Failed, now));
+                self.attach(id, socket, node).unwrap_or_else(|_| node.handle_end(id, End::Failed, now));
             }
             // One that was cancelled meanwhile is dropped.
             Wake::Dialed(id, ..) if self.dials.remove(&id).is_none() => {}
@@ -164,7 +164,7 @@ impl<'scope, P: Protocols + 'static> Threads<'scope, '_, P> {
             Wake::Dialed(id, address, Ok(socket)) => {
                 node.handle_input(wall_clock(), now);
                 node.handle_dialed(id, Ok(address), now);
-                self.attach(id, socket).unwrap_or_else(|_| node.handle_end(id, End::Failed, now));
+                self.attach(id, socket, node).unwrap_or_else(|_| node.handle_end(id, End::Failed, now));
             }
             Wake::Read(id, buffer, Ok(len)) => {
                 let Ok(_) = node.receive(id, now, |room| {
@@ -172,22 +172,16 @@ impl<'scope, P: Protocols + 'static> Threads<'scope, '_, P> {
                     Ok::<_, Infallible>(len)
                 });
                 // Behind the end there is nothing to read.
-                if let Some(link) = self.links.get_mut(&id).filter(|_| len > 0) {
-                    link.unread = Some(buffer);
-                }
+                let Some(link) = self.links.get_mut(&id).filter(|_| len > 0) else { return };
+                link.unread = Some(buffer);
             }
             Wake::Written(id, buffer, Ok(_)) => {
-                if let Some(link) = self.links.get_mut(&id) {
-                    link.written = Some(buffer);
-                    node.drive(id, self, now);
-                }
+                let Some(link) = self.links.get_mut(&id) else { return };
+                link.written = Some(buffer);
+                node.drive(id, self, now);
             }
             Wake::Read(id, _, Err(_)) | Wake::Written(id, _, Err(_)) => node.handle_end(id, End::Failed, now),
         }
-    }
-
-    fn spawn(&self, work: impl FnOnce() + Send + 'scope) -> io::Result<()> {
-        Builder::new().spawn_scoped(self.scope, work).map(drop)
     }
 
     /// A thread that works with its one buffer when it is lent to it, until the sender is dropped. Lending never blocks.
@@ -198,7 +192,7 @@ impl<'scope, P: Protocols + 'static> Threads<'scope, '_, P> {
     ) -> io::Result<SyncSender<Vec<u8>>> {
         let (lend, lent) = sync_channel::<Vec<u8>>(1);
         let wakes = self.wakes.clone();
-        self.spawn(move || {
+        Builder::new().spawn_scoped(self.scope, move || {
             for mut buffer in lent {
                 let result = work(&mut buffer);
                 drop(wakes.send(wake(buffer, result)));
@@ -207,7 +201,11 @@ impl<'scope, P: Protocols + 'static> Threads<'scope, '_, P> {
         Ok(lend)
     }
 
-    fn attach(&mut self, id: ConnectionId, socket: TcpStream) -> io::Result<()> {
+    /// Gives a connection its threads. One that the node refuses is no connection, wants no input, and gets none: its socket is dropped.
+    fn attach(&mut self, id: ConnectionId, socket: TcpStream, node: &LocalNode<P>) -> io::Result<()> {
+        if !node.wants_input(id) {
+            return Ok(());
+        }
         // What belongs together is written together: no need for the system to wait for more.
         drop(socket.set_nodelay(true));
         let (mut source, mut sink) = (socket.try_clone()?, socket.try_clone()?);
@@ -224,42 +222,44 @@ impl<P: Protocols + 'static> Sockets for Threads<'_, '_, P> {
     fn listen(&mut self, listener: ListenerId, address: &Multiaddr) -> Result<Multiaddr, TransportError> {
         let socket = bind(address::tcp_socket_address(address)?).map_err(transport_error)?;
         let address = socket.local_addr().map_err(transport_error)?;
+        let waker = Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(transport_error)?;
         let stopped = Arc::new(AtomicBool::new(false));
-        self.listeners.insert(listener, (address, Arc::clone(&stopped)));
-        let wakes = self.wakes.clone();
+        let (wakes, is_stopped) = (self.wakes.clone(), Arc::clone(&stopped));
         let accept = move || {
-            for accepted in socket.incoming().take_while(|_| !stopped.load(Ordering::SeqCst)) {
+            for accepted in socket.incoming().take_while(|_| !is_stopped.load(Ordering::SeqCst)) {
                 match accepted.and_then(|socket| Ok((socket.peer_addr()?, socket))) {
                     Ok((from, socket)) => drop(wakes.send(Wake::Accepted(listener, socket, from))),
                     Err(_) => thread::sleep(ACCEPT_PAUSE),
                 }
             }
         };
-        self.spawn(accept).map_err(transport_error)?;
+        Builder::new().spawn_scoped(self.scope, accept).map_err(transport_error)?;
+        self.listeners.insert(listener, (address, stopped, waker));
         Ok(address::from_socket_address(address))
     }
 
     /// A connection wakes the thread: it has no other way to learn of it.
     fn stop_listening(&mut self, listener: ListenerId) {
-        let Some((mut address, stopped)) = self.listeners.remove(&listener) else { return };
+        let Some((mut address, stopped, waker)) = self.listeners.remove(&listener) else { return };
         stopped.store(true, Ordering::SeqCst);
         if address.ip().is_unspecified() {
             let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
             address.set_ip(loopback[usize::from(address.is_ipv6())]);
         }
-        drop(TcpStream::connect_timeout(&address, ACCEPT_PAUSE));
+        drop(waker.connect_timeout(&address.into(), ACCEPT_PAUSE));
     }
 
     fn dial(&mut self, connection: ConnectionId, address: &Multiaddr) -> Result<(), TransportError> {
         let (remote, address) = (address::tcp_socket_address(address)?, address.clone());
         let socket = Socket::new(Domain::for_address(remote), Type::STREAM, None).map_err(transport_error)?;
-        self.dials.insert(connection, socket.try_clone().map_err(transport_error)?);
-        let wakes = self.wakes.clone();
+        let (ours, wakes) = (socket.try_clone().map_err(transport_error)?, self.wakes.clone());
         let connect = move || {
             let connected = socket.connect_timeout(&remote.into(), DIAL_TIMEOUT);
             drop(wakes.send(Wake::Dialed(connection, address, connected.map(|()| socket.into()))));
         };
-        self.spawn(connect).map_err(transport_error)
+        Builder::new().spawn_scoped(self.scope, connect).map_err(transport_error)?;
+        self.dials.insert(connection, ours);
+        Ok(())
     }
 
     fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> Result<usize, Broken> {
@@ -283,7 +283,7 @@ impl<P: Protocols + 'static> Sockets for Threads<'_, '_, P> {
         drop(link.unread.take().map(|buffer| link.reader.send(buffer)));
     }
 
-    /// A thread that waits for a socket wakes when it is shut down; it fails if the remote was faster.
+    /// A thread that waits for a socket wakes when it is shut down, and then the descriptor goes too. It fails if the remote was faster.
     fn close(&mut self, connection: ConnectionId) {
         drop(self.links.remove(&connection).map(|link| link.socket.shutdown(Shutdown::Both)));
         drop(self.dials.remove(&connection).map(|socket| socket.shutdown(Shutdown::Both)));
@@ -292,11 +292,9 @@ impl<P: Protocols + 'static> Sockets for Threads<'_, '_, P> {
 
 impl<P: Protocols + 'static> Drop for Threads<'_, '_, P> {
     fn drop(&mut self) {
-        for listener in self.listeners.keys().copied().collect::<Vec<_>>() {
-            self.stop_listening(listener);
-        }
-        for connection in self.links.keys().chain(self.dials.keys()).copied().collect::<Vec<_>>() {
-            self.close(connection);
-        }
+        let connections: Vec<_> = self.links.keys().chain(self.dials.keys()).copied().collect();
+        connections.into_iter().for_each(|connection| self.close(connection));
+        let listeners: Vec<_> = self.listeners.keys().copied().collect();
+        listeners.into_iter().for_each(|listener| self.stop_listening(listener));
     }
 }

@@ -1,4 +1,5 @@
-//! An example that is not short shows that core leaves too much to do.
+//! An example that is not short shows that core leaves too much to do. Counted are lines of code, the program's included: those that are not
+//! empty, without comments, imports and tests.
 
 const EXAMPLES: [(&str, [&str; 2]); 3] = [
     ("threads", [include_str!("../../src/loops/threads.rs"), include_str!("../../programs/threads.rs")]),
@@ -6,7 +7,7 @@ const EXAMPLES: [(&str, [&str; 2]); 3] = [
     ("frames", [include_str!("../../src/loops/frames.rs"), include_str!("../../programs/frames.rs")]),
 ];
 
-/// Lines of code: without comments, imports and tests.
+/// Lines of code, counted as said above.
 fn code_lines(text: &str) -> usize {
     let mut importing = false;
     let is_code = |line: &&str| {
@@ -19,7 +20,7 @@ fn code_lines(text: &str) -> usize {
 }
 
 #[test]
-fn each_example_has_less_than_250_lines() {
+fn each_example_has_less_than_250_lines_of_code() {
     for (name, files) in EXAMPLES {
         let lines = files.map(code_lines).iter().sum::<usize>();
         println!("{name}: {lines} lines");
