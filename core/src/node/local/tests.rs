@@ -13,6 +13,7 @@ use crate::seed::Seed;
 use crate::swarm::dialer::DialError;
 use crate::swarm::{ListenError, ListenerId, SwarmEvent, SwarmInput, TransportError};
 use crate::time::Instant;
+use bytes::BytesMut;
 use std::collections::VecDeque;
 
 const NOW: Instant = Instant::ORIGIN;
@@ -175,6 +176,32 @@ fn what_a_socket_or_a_connection_does_not_take_comes_again() {
     }
     assert_eq!(heard, said);
     assert!(blocked > 0 && pair.sockets[1].resumed > 0, "it was too much at times");
+}
+
+#[test]
+fn input_that_reports_held_up_is_taken_to_its_end() {
+    const STREAMS: usize = 900;
+    let (mut pair, [alice, bob]) = Pair::open();
+    (pair.sockets[0].room, pair.read_bytes) = (usize::MAX, usize::MAX);
+    // Twice as many streams as there may be at a time, and more than a connection tells its node at a time, in one read.
+    for _ in 0..2 {
+        let mut opened = Vec::new();
+        for _ in 0..STREAMS {
+            pair.nodes[0].open_stream(Target::Connection(alice.connection), TALK, NOW);
+            while let Some(event) = pair.nodes[0].poll_event(&mut pair.sockets[0], NOW) {
+                if let LocalOutput::Event(SwarmEvent::StreamOpened { stream, .. }) = event {
+                    opened.push(stream);
+                }
+            }
+        }
+        assert_eq!(opened.len(), STREAMS);
+        opened.into_iter().for_each(|stream| pair.nodes[0].reset(stream, NOW));
+        while pair.nodes[0].poll_event(&mut pair.sockets[0], NOW).is_some() {}
+    }
+    assert!(pair.receive(1) && pair.sockets[0].written.is_empty());
+    assert!(pair.nodes[1].wants_input(bob.connection));
+    let kept = pair.nodes[1].buffers.input(bob.connection, BytesMut::new());
+    assert_eq!(kept.len(), 0, "it wants input, and was not given what there is");
 }
 
 #[test]
