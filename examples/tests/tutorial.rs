@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod lines;
+
+use lines::code_lines;
+
 const TUTORIAL: &str = include_str!("../../docs/tutorial.md");
 const PROTOCOL: &str = include_str!("../src/motd.rs");
 const PROGRAMS: [&str; 2] =
@@ -20,13 +24,6 @@ fn every_block_of_code_is_in_the_examples() {
 
 #[test]
 fn the_protocol_has_less_than_fifty_lines() {
-    let mut importing = false;
-    let is_code = |line: &&str| {
-        let line = line.trim();
-        let imports = importing || line.starts_with("use ");
-        importing = imports && !line.ends_with(';');
-        !(imports || line.is_empty() || line.starts_with("//"))
-    };
-    let lines = PROTOCOL.lines().filter(is_code).count();
+    let lines = code_lines(PROTOCOL);
     assert!((20..50).contains(&lines), "{lines} lines");
 }

@@ -4,6 +4,8 @@
 
 mod driven;
 mod frames;
+#[path = "../lines/mod.rs"]
+mod lines;
 mod size;
 
 use driven::{Driven, KINDS, until};
